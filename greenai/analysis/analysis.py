@@ -1,0 +1,160 @@
+"""``Analysis``: the door through which CLI, dashboard, reports and notebooks reach the data."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from greenai.analysis.tasks import task_view
+from greenai.analysis.totals import report_view
+from greenai.analysis.trace import series
+from greenai.carbon.footprint import footprint
+from greenai.core.errors import NotFoundError
+from greenai.core.text import Text
+from greenai.core.views import RunQuery
+from greenai.ingest import IngestReport, ingest_spool
+from greenai.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from greenai.core.comparison import Margins
+    from greenai.core.record import RunRecord
+    from greenai.core.views import ReportView, RunPage, TaskView, TraceSeries
+    from greenai.settings import Settings
+    from greenai.store import Store
+
+_NO_TASK = Text(de="Kein Lauf nennt die Aufgabe „{task}“.", en='No run names the task "{task}".')
+_NAME_TASKS = Text(
+    de="Läufe einer Aufgabe zuordnen: greenai run --task NAME -- …",
+    en="Attach runs to a task: greenai run --task NAME -- ...",
+)
+
+
+class Analysis:
+    """Read access to all runs, those still in the spool included. Safe to share between threads."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+        self._refreshing = threading.Lock()
+
+    @classmethod
+    def open(cls, settings: Settings) -> Analysis:
+        """Open the database and take in what still waits in the spool.
+
+        Raises:
+            ConfigError: The database cannot be written.
+            StoreError: The database cannot be reached or needs an upgrade.
+        """
+        analysis = cls(open_store(settings.db), settings)
+        analysis.refresh()
+        return analysis
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._settings
+
+    @property
+    def store(self) -> Store:
+        """The database."""
+        return self._store
+
+    def close(self) -> None:
+        """Close the database."""
+        self._store.close()
+
+    def refresh(self) -> IngestReport:
+        """Take in what is new in the spool; where another thread is at it already, do nothing."""
+        if not self._refreshing.acquire(blocking=False):
+            return IngestReport((), ())
+        try:
+            return ingest_spool(self._store, self._settings)
+        finally:
+            self._refreshing.release()
+
+    def run_page(self, query: RunQuery) -> RunPage:
+        """Return a stretch of the table of runs."""
+        return self._store.page(query)
+
+    def run(self, reference: str) -> RunRecord:
+        """Return one run by id, unique beginning of an id, name, or ``latest``.
+
+        Raises:
+            NotFoundError: No run fits.
+        """
+        return self._store.record(reference)
+
+    def runs(self, query: RunQuery) -> list[RunRecord]:
+        """Return whole records."""
+        return self._store.records(query)
+
+    def trace(
+        self,
+        run_id: str,
+        *,
+        max_points: int | None = 2000,
+        from_ms: float | None = None,
+        to_ms: float | None = None,
+    ) -> tuple[TraceSeries, ...]:
+        """Return power over time, channel by channel.
+
+        Args:
+            run_id: Full id of the run.
+            max_points: About how many points per channel; None for all.
+            from_ms: Only after this moment (epoch milliseconds).
+            to_ms: Only before it.
+        """
+        low_ns = from_ms * 1e6 if from_ms is not None else float("-inf")
+        high_ns = to_ms * 1e6 if to_ms is not None else float("inf")
+        return tuple(
+            series(
+                channel,
+                [sample for sample in samples if low_ns <= sample[0] <= high_ns],
+                counted=counted,
+                max_points=max_points,
+            )
+            for channel, counted, samples in self._store.samples(run_id)
+        )
+
+    def task_names(self) -> list[str]:
+        """Return the tasks that runs name."""
+        return self._store.task_names()
+
+    def task(self, name: str, margins: Margins | None = None) -> TaskView:
+        """Return the candidates of a task and each AI candidate against the classical one.
+
+        Raises:
+            NotFoundError: No run names this task.
+        """
+        records = self._store.records(RunQuery(task=name))
+        if not records:
+            raise NotFoundError(_NO_TASK.format(task=name), _NAME_TASKS)
+        return task_view(name, records, self._store.baselines().get(name), margins)
+
+    def report(self, query: RunQuery, scope: Text) -> ReportView:
+        """Return what a report over some runs shows.
+
+        Args:
+            query: Which runs.
+            scope: The same in words.
+        """
+        records = sorted(self._store.records(query), key=lambda record: record.started_ms)
+        names = sorted({record.task for record in records if record.task})
+        chosen = self._store.baselines()
+        tasks = [task_view(name, [r for r in records if r.task == name], chosen.get(name)) for name in names]
+        return report_view(records, tasks, scope, generated_ms=time.time_ns() // 1_000_000)
+
+    def recompute_footprints(self, query: RunQuery, progress: Callable[[], None] | None = None) -> int:
+        """Apply today's factors and settings to stored energy; return how many footprints changed."""
+        changed = 0
+        for record in self._store.records(query):
+            emissions, cost = footprint(record, self._settings)
+            if (emissions, cost) != (record.emissions, record.cost):
+                self._store.new_footprint(record.id, emissions, cost)
+                changed += 1
+            if progress:
+                progress()
+        return changed

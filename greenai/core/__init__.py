@@ -1,0 +1,1 @@
+"""The pure core: types and arithmetic. Standard library only; no I/O, no clock, no logging."""

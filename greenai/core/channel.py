@@ -1,0 +1,134 @@
+"""A channel: one stream of readings, and everything needed to know what its numbers mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from greenai.core.text import Text
+
+
+class Component(StrEnum):
+    """The part of a machine that a channel speaks of."""
+
+    NODE = "node"
+    MODULE = "module"
+    CPU = "cpu"
+    DRAM = "dram"
+    GPU = "gpu"
+    REST = "rest"
+
+
+class Kind(StrEnum):
+    """How a channel counts: an ever-growing energy counter, or a momentary power."""
+
+    COUNTER = "counter"
+    POWER = "power"
+
+
+class Quality(StrEnum):
+    """How an energy came about. An estimate never looks like a measurement."""
+
+    MEASURED = "measured"
+    ALLOCATED = "allocated"
+    ESTIMATED = "estimated"
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One stream of readings.
+
+    Attributes:
+        id: Unique on its host, stable between processes of one run, e.g. ``rapl:package-0``.
+        collector: Name of the collector that reads it.
+        component: What it speaks of.
+        kind: Counter (µJ) or power (µW).
+        quality: Measured, allocated or estimated.
+        device: The device as its users name it, e.g. ``package-0`` or ``GPU-1 NVIDIA A100``.
+        host: Host name.
+        method: Key of the method, e.g. ``rapl_powercap``.
+        uncertainty_rel: Half-width of the ~95 % interval, relative; the upper side if skewed.
+        uncertainty_low_rel: Lower half-width where the interval is skewed, else None.
+        uncertainty_short: Steps (below this many seconds, this uncertainty), shortest first, for
+            sensors that need time to become accurate.
+        includes: Components already contained in this channel beside its own.
+        wrap_uj: The counter restarts at 0 after this value; None if it never wraps or nobody knows.
+        max_power_uw: A reading that implies more than this is a fault, not a load.
+        note: A caveat to print beside the figure.
+    """
+
+    id: str
+    collector: str
+    component: Component
+    kind: Kind
+    quality: Quality
+    device: str
+    host: str
+    method: str
+    uncertainty_rel: float
+    max_power_uw: int
+    uncertainty_low_rel: float | None = None
+    uncertainty_short: tuple[tuple[float, float], ...] = ()
+    includes: frozenset[Component] = frozenset()
+    wrap_uj: int | None = None
+    note: Text | None = None
+
+    def uncertainty_at(self, duration_s: float) -> tuple[float, float]:
+        """Return the relative half-widths (low, high) for a measurement of this length."""
+        for below_s, uncertainty_rel in self.uncertainty_short:
+            if duration_s < below_s:
+                return uncertainty_rel, uncertainty_rel
+        low = self.uncertainty_rel if self.uncertainty_low_rel is None else self.uncertainty_low_rel
+        return low, self.uncertainty_rel
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the channel as the journal writes it; defaults are left out."""
+        data: dict[str, Any] = {
+            "id": self.id,
+            "collector": self.collector,
+            "component": self.component.value,
+            "kind": self.kind.value,
+            "quality": self.quality.value,
+            "device": self.device,
+            "host": self.host,
+            "method": self.method,
+            "uncertainty_rel": self.uncertainty_rel,
+            "max_power_uw": self.max_power_uw,
+        }
+        if self.uncertainty_low_rel is not None:
+            data["uncertainty_low_rel"] = self.uncertainty_low_rel
+        if self.uncertainty_short:
+            data["uncertainty_short"] = [list(step) for step in self.uncertainty_short]
+        if self.includes:
+            data["includes"] = sorted(self.includes)
+        if self.wrap_uj is not None:
+            data["wrap_uj"] = self.wrap_uj
+        if self.note is not None:
+            data["note"] = self.note.to_json()
+        return data
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Channel:
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            KeyError, ValueError, TypeError: ``data`` is not a channel.
+        """
+        return cls(
+            id=str(data["id"]),
+            collector=str(data["collector"]),
+            component=Component(data["component"]),
+            kind=Kind(data["kind"]),
+            quality=Quality(data["quality"]),
+            device=str(data["device"]),
+            host=str(data["host"]),
+            method=str(data["method"]),
+            uncertainty_rel=float(data["uncertainty_rel"]),
+            max_power_uw=int(data["max_power_uw"]),
+            uncertainty_low_rel=data.get("uncertainty_low_rel"),
+            uncertainty_short=tuple((float(s), float(u)) for s, u in data.get("uncertainty_short", ())),
+            includes=frozenset(Component(name) for name in data.get("includes", ())),
+            wrap_uj=data.get("wrap_uj"),
+            note=Text.from_json(data["note"]) if "note" in data else None,
+        )

@@ -1,0 +1,75 @@
+"""The interface of a sensor family: probe, open, read, close. One file and one entry point make a collector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from greenai.core.channel import Channel
+    from greenai.core.reading import Reading
+    from greenai.core.text import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something a reader of the figures must know: a stable code, the sentence, and what mends it."""
+
+    code: str
+    message: Text
+    remedy: Text | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Available:
+    """The sensor answers.
+
+    Attributes:
+        channels: What it can read here.
+        incidents: What is missing beside that, e.g. a second socket that may not be read.
+    """
+
+    channels: tuple[Channel, ...]
+    incidents: tuple[Incident, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """The sensor gives nothing here.
+
+    Attributes:
+        reason: Why, as a note for the record.
+        expected: True if this machine simply has no such hardware. Then ``doctor`` lists it, and no run
+            is bothered with it.
+    """
+
+    reason: Incident
+    expected: bool = False
+
+
+Probe = Available | Unavailable
+
+
+class Collector(Protocol):
+    """One family of sensors on one host.
+
+    ``probe`` is cheap and has no lasting effect. ``open`` is called once before the first ``read``;
+    ``read`` returns one reading for each channel of the probe and never raises for a sensor that fails:
+    that is a ``Gap``. ``close`` may be called at any time and more than once.
+    """
+
+    name: str
+
+    def probe(self) -> Probe:
+        """Say what can be read here, or why nothing can."""
+
+    def open(self, channels: Sequence[Channel]) -> None:
+        """Make ready to read exactly these channels of the probe."""
+
+    def read(self) -> list[Reading]:
+        """Read every opened channel once."""
+
+    def close(self) -> None:
+        """Give back what ``open`` took."""

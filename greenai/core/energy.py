@@ -1,0 +1,190 @@
+"""From readings to joules: counter differences, wraps, resets, trapezoids and gaps. Pure arithmetic.
+
+The rules, and why:
+
+* A counter is a difference of two readings, so a failed read between two good ones costs nothing.
+* A value that would need more power than the device can draw is a fault of the sensor (a sentinel such as
+  0xFFFFFFFF, a glitch), not energy. It is skipped, unless the counter stays there: then it was a reset.
+* A falling counter is a wrap only if the range is known and the wrapped difference is plausible. A tiny
+  step back is two processes reading at the same moment. Anything else is a reset: that interval is unknown.
+* Where more than one wrap could have happened between two readings, the interval is unknown.
+* Unknown time is counted as a gap. It is never filled with a guess.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from greenai.core.channel import Kind
+from greenai.core.reading import CounterReading, PowerReading
+from greenai.core.units import NS_PER_MS, NS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from greenai.core.channel import Channel
+    from greenai.core.reading import Reading
+
+# Two readers of one counter may disagree about the order of their reads by this much (scheduling).
+READ_JITTER_NS = 50 * NS_PER_MS
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyInterval:
+    """The energy between two readings; None where it cannot be known.
+
+    Attributes:
+        t0_ns: Monotonic time of the earlier reading.
+        t1_ns: Monotonic time of the later reading.
+        energy_uj: Microjoules, or None.
+    """
+
+    t0_ns: int
+    t1_ns: int
+    energy_uj: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyAmount:
+    """Energy within a window: what is known (None if nothing is), and how long nothing was known."""
+
+    energy_j: float | None
+    gap_s: float
+
+
+class EnergyCurve:
+    """Cumulated energy of one channel over time; answers how much fell into any window."""
+
+    def __init__(self, intervals: Sequence[EnergyInterval]) -> None:
+        self._t_ns: list[int] = []
+        self._known_uj: list[float] = []  # cumulated energy at each time
+        self._known_ns: list[int] = []  # cumulated time with known energy
+        energy_uj, known_ns = 0.0, 0
+        for interval in intervals:
+            if not self._t_ns:
+                self._push(interval.t0_ns, energy_uj, known_ns)
+            if interval.energy_uj is not None:
+                energy_uj += interval.energy_uj
+                known_ns += interval.t1_ns - interval.t0_ns
+            self._push(interval.t1_ns, energy_uj, known_ns)
+
+    def _push(self, t_ns: int, energy_uj: float, known_ns: int) -> None:
+        self._t_ns.append(t_ns)
+        self._known_uj.append(energy_uj)
+        self._known_ns.append(known_ns)
+
+    def between(self, t0_ns: int, t1_ns: int) -> EnergyAmount:
+        """Return the energy in [t0, t1], interpolated linearly inside an interval.
+
+        Args:
+            t0_ns: Start of the window, monotonic nanoseconds.
+            t1_ns: End of the window, not before the start.
+        """
+        length_ns = max(t1_ns - t0_ns, 0)
+        if not self._t_ns or length_ns == 0:
+            return EnergyAmount(None, length_ns / NS_PER_S)
+        energy_uj = self._at(self._known_uj, t1_ns) - self._at(self._known_uj, t0_ns)
+        known_ns = self._at(self._known_ns, t1_ns) - self._at(self._known_ns, t0_ns)
+        if known_ns <= 0:
+            return EnergyAmount(None, length_ns / NS_PER_S)
+        gap_ns = length_ns - known_ns
+        # A mark and its readings are some microseconds apart; that is no gap.
+        return EnergyAmount(energy_uj / 1e6, gap_ns / NS_PER_S if gap_ns > READ_JITTER_NS else 0.0)
+
+    def _at(self, values: Sequence[float], t_ns: int) -> float:
+        index = bisect_right(self._t_ns, t_ns)
+        if index == 0:
+            return values[0]
+        if index == len(self._t_ns):
+            return values[-1]
+        t0, t1 = self._t_ns[index - 1], self._t_ns[index]
+        share = (t_ns - t0) / (t1 - t0)
+        return values[index - 1] + share * (values[index] - values[index - 1])
+
+
+def intervals(channel: Channel, readings: Iterable[Reading], max_gap_s: float = 60.0) -> list[EnergyInterval]:
+    """Turn the readings of one channel into energy, interval by interval.
+
+    Args:
+        channel: What the readings mean.
+        readings: In any order; those of other channels must not be among them.
+        max_gap_s: Power is not integrated over a pause longer than this many seconds. Counters are.
+
+    Returns:
+        Adjacent intervals in order of time. Fewer than two good readings give none.
+    """
+    ordered = sorted(readings, key=lambda reading: reading.t_mono_ns)
+    if channel.kind is Kind.COUNTER:
+        return _counter_intervals(channel, [r for r in ordered if isinstance(r, CounterReading)])
+    return _power_intervals(channel, [r for r in ordered if isinstance(r, PowerReading)], max_gap_s)
+
+
+def _counter_intervals(channel: Channel, readings: Sequence[CounterReading]) -> list[EnergyInterval]:
+    result: list[EnergyInterval] = []
+    previous: CounterReading | None = None
+    suspect: CounterReading | None = None
+    for reading in readings:
+        if previous is None:
+            previous = reading
+            continue
+        if reading.t_mono_ns <= previous.t_mono_ns:
+            continue
+        delta_uj = counter_delta_uj(channel, previous, reading)
+        if delta_uj is not None:
+            result.append(EnergyInterval(previous.t_mono_ns, reading.t_mono_ns, delta_uj))
+            previous, suspect = reading, None
+        elif _is_jitter(channel, previous, reading):
+            continue
+        elif suspect is None:
+            suspect = reading
+        else:
+            delta_uj = counter_delta_uj(channel, suspect, reading)
+            if delta_uj is None:
+                suspect = reading
+                continue
+            # The counter stays on the new level: it was reset between `previous` and `suspect`.
+            result.append(EnergyInterval(previous.t_mono_ns, suspect.t_mono_ns, None))
+            result.append(EnergyInterval(suspect.t_mono_ns, reading.t_mono_ns, delta_uj))
+            previous, suspect = reading, None
+    if previous is not None and suspect is not None:
+        result.append(EnergyInterval(previous.t_mono_ns, suspect.t_mono_ns, None))
+    return result
+
+
+def counter_delta_uj(channel: Channel, before: CounterReading, after: CounterReading) -> int | None:
+    """Return the energy between two readings of a counter, or None if it cannot be known.
+
+    One wrap at most is resolved: with more possible, the difference is ambiguous and therefore unknown.
+    """
+    length_ns = after.t_mono_ns - before.t_mono_ns
+    plausible_uj = channel.max_power_uw * (length_ns + READ_JITTER_NS) // NS_PER_S
+    delta_uj = after.energy_uj - before.energy_uj
+    if channel.wrap_uj is not None:
+        if channel.max_power_uw * length_ns // NS_PER_S >= channel.wrap_uj:
+            return None
+        if delta_uj < 0:
+            delta_uj += channel.wrap_uj
+    return delta_uj if 0 <= delta_uj <= plausible_uj else None
+
+
+def _is_jitter(channel: Channel, before: CounterReading, after: CounterReading) -> bool:
+    step_back_uj = before.energy_uj - after.energy_uj
+    close = after.t_mono_ns - before.t_mono_ns <= READ_JITTER_NS
+    return close and 0 < step_back_uj <= channel.max_power_uw * READ_JITTER_NS // NS_PER_S
+
+
+def _power_intervals(channel: Channel, readings: Sequence[PowerReading], max_gap_s: float) -> list[EnergyInterval]:
+    result: list[EnergyInterval] = []
+    previous: PowerReading | None = None
+    for reading in readings:
+        if not 0 <= reading.power_uw <= channel.max_power_uw:
+            continue
+        if previous is not None and reading.t_mono_ns > previous.t_mono_ns:
+            length_ns = reading.t_mono_ns - previous.t_mono_ns
+            trapezoid_uj = (previous.power_uw + reading.power_uw) / 2 * length_ns / NS_PER_S
+            known = length_ns <= max_gap_s * NS_PER_S
+            result.append(EnergyInterval(previous.t_mono_ns, reading.t_mono_ns, trapezoid_uj if known else None))
+        previous = reading
+    return result

@@ -1,0 +1,134 @@
+"""What the journals of a run say, process by process, before any arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from greenai.core.channel import Channel
+    from greenai.core.collector import Incident
+    from greenai.core.reading import Reading
+
+
+class Role(StrEnum):
+    """What a process did for the run.
+
+    The owner started the run and marks its start and stop; its sampler ticks beside it; members (ranks,
+    or a tracked program inside ``greenai run``) mark windows only.
+    """
+
+    OWNER = "owner"
+    SAMPLER = "sampler"
+    MEMBER = "member"
+
+
+class RunState(StrEnum):
+    """How a run stands. KILLED: its death was seen. LOST: it fell silent."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    KILLED = "killed"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowMark:
+    """A named stretch of time inside a run. ``t1_ns`` is None while it is open."""
+
+    window_id: str
+    name: str
+    parent_id: str | None
+    t0_ns: int
+    t1_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A quality figure that the user's program logged."""
+
+    name: str
+    value: float
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The owner's last word on the run."""
+
+    t_ns: int
+    state: RunState
+    exit_code: int | None
+    error: str | None
+
+
+@dataclass(slots=True)
+class ProcessLog:
+    """The content of one journal file.
+
+    Attributes:
+        role: Owner, sampler or member.
+        host: Host name.
+        pid: Process id.
+        wall_ns: Wall clock at opening, nanoseconds since the epoch.
+        mono_ns: Monotonic clock at the same moment.
+        interval_s: Sampling interval.
+        meta: What the user said about the run (owner only).
+        channels: What this process reads.
+        readings: By channel id.
+        start_ns: The owner's start mark.
+        stop: The owner's stop mark.
+        orphaned_ns: When a sampler saw its owner die.
+        windows: Marked windows.
+        metrics: Logged metrics, in order.
+        units: Functional units delivered.
+        incidents: What went wrong.
+        last_ns: Time of the last good line.
+        lines: Good lines.
+        bad_lines: Torn or unreadable lines, skipped and counted.
+    """
+
+    role: Role
+    host: str
+    pid: int
+    wall_ns: int
+    mono_ns: int
+    interval_s: float
+    meta: dict[str, Any] = field(default_factory=dict)
+    channels: tuple[Channel, ...] = ()
+    readings: dict[str, list[Reading]] = field(default_factory=dict)
+    start_ns: int | None = None
+    stop: Stop | None = None
+    orphaned_ns: int | None = None
+    windows: list[WindowMark] = field(default_factory=list)
+    metrics: list[Metric] = field(default_factory=list)
+    units: float = 0.0
+    incidents: list[Incident] = field(default_factory=list)
+    last_ns: int = 0
+    lines: int = 0
+    bad_lines: int = 0
+
+    def wall_at(self, t_ns: int) -> int:
+        """Return the wall clock (ns since the epoch) at a monotonic time of this host."""
+        return self.wall_ns + (t_ns - self.mono_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class RunLog:
+    """All journals of one run.
+
+    Attributes:
+        run_id: The run.
+        processes: One entry per journal file, sorted by file name.
+        sha256: Digest over the files in that order.
+        silent_s: Seconds since anything was last written.
+        unreadable_files: Journal files without a usable first line.
+    """
+
+    run_id: str
+    processes: tuple[ProcessLog, ...]
+    sha256: str
+    silent_s: float
+    unreadable_files: int = 0

@@ -1,0 +1,103 @@
+"""Numbers as people read them: few digits, a fitting unit, the language's own separators."""
+
+from __future__ import annotations
+
+from math import floor, isfinite, log10
+from typing import TYPE_CHECKING
+
+from greenai.core.text import Text
+
+if TYPE_CHECKING:
+    from greenai.core.text import Language
+
+NO_VALUE = "–"
+_MINUS = "−"
+_THIN_SPACE = "\u202f"
+
+_ENERGY_STEPS = ((3.6e9, "MWh"), (3.6e6, "kWh"), (3.6e3, "Wh"), (1.0, "J"), (1e-3, "mJ"))
+_MASS_STEPS = ((1e6, "t"), (1e3, "kg"), (1.0, "g"), (1e-3, "mg"), (1e-6, "µg"))
+_POWER_STEPS = ((1e6, "MW"), (1e3, "kW"), (1.0, "W"), (1e-3, "mW"))
+
+
+def number(value: float | None, language: Language, digits: int = 3) -> str:
+    """Write a number with ``digits`` significant digits; None is a dash, never 0.
+
+    Args:
+        value: The number, or None if unknown.
+        language: Decides decimal comma or point, and the grouping of thousands.
+        digits: Significant digits. Whole digits before the point are never cut off.
+    """
+    if value is None or not isfinite(value):
+        return NO_VALUE
+    if value == 0:
+        return "0"
+    magnitude = floor(log10(abs(value)))
+    decimals = max(digits - 1 - magnitude, 0)
+    rounded = round(value, digits - 1 - magnitude)
+    # Rounding may have gained a digit: 9.996 -> 10.0.
+    if rounded != 0 and floor(log10(abs(rounded))) > magnitude:
+        decimals = max(decimals - 1, 0)
+    return localise(f"{rounded:,.{decimals}f}", language)
+
+
+def localise(plain: str, language: Language) -> str:
+    """Turn ``-1,234.5`` into the language's form (German ``−1.234,5``, English ``−1,234.5``)."""
+    if language == "de":
+        plain = plain.translate(str.maketrans(",.", ".,"))
+    return plain.replace("-", _MINUS)
+
+
+def integer(value: float | None, language: Language) -> str:
+    """Write a whole number with grouping."""
+    return NO_VALUE if value is None else localise(f"{value:,.0f}", language)
+
+
+def percent(share: float | None, language: Language, digits: int = 0) -> str:
+    """Write a share (0..1) as percent."""
+    if share is None:
+        return NO_VALUE
+    gap = _THIN_SPACE if language == "de" else ""
+    return f"{localise(f'{share * 100:.{digits}f}', language)}{gap}%"
+
+
+def energy(value_j: float | None, language: Language, digits: int = 3) -> str:
+    """Write an energy given in joules, in J, Wh, kWh or MWh."""
+    return _scaled(value_j, _ENERGY_STEPS, language, digits)
+
+
+def mass(value_g: float | None, language: Language, digits: int = 3) -> str:
+    """Write a mass given in grams."""
+    return _scaled(value_g, _MASS_STEPS, language, digits)
+
+
+def power(value_w: float | None, language: Language, digits: int = 3) -> str:
+    """Write a power given in watts."""
+    return _scaled(value_w, _POWER_STEPS, language, digits)
+
+
+def duration(value_s: float | None, language: Language) -> str:
+    """Write a duration: ``12.3 s``, ``4 min 05 s``, ``2 h 03 min``."""
+    if value_s is None:
+        return NO_VALUE
+    if value_s < 60:  # noqa: PLR2004
+        return f"{number(value_s, language)}{_THIN_SPACE}s"
+    minutes, seconds = divmod(round(value_s), 60)
+    if minutes < 60:  # noqa: PLR2004
+        return f"{minutes}{_THIN_SPACE}min {seconds:02d}{_THIN_SPACE}s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}{_THIN_SPACE}h {minutes:02d}{_THIN_SPACE}min"
+
+
+def interval(low: str, high: str) -> Text:
+    """Write a range in words: ``1.2 J to 3.4 J``."""
+    return Text(de=f"{low} bis {high}", en=f"{low} to {high}")
+
+
+def _scaled(value: float | None, steps: tuple[tuple[float, str], ...], language: Language, digits: int) -> str:
+    if value is None:
+        return NO_VALUE
+    size = abs(value)
+    factor, unit = next(((f, u) for f, u in steps if size >= f), steps[-1])
+    if size == 0:
+        factor, unit = next((f, u) for f, u in steps if f == 1.0)
+    return f"{number(value / factor, language, digits)}{_THIN_SPACE}{unit}"

@@ -1,0 +1,53 @@
+"""How uncertain a sum is.
+
+Independent relative errors add in quadrature. Errors that share one assumption (two channels of the same
+estimate) move together and add linearly (GUM, JCGM 100:2008, 5.1 and 5.2).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from math import sqrt
+from typing import TYPE_CHECKING
+
+from greenai.core.channel import Quality
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from greenai.core.channel import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A value with its ~95 % interval, in joules."""
+
+    value_j: float
+    low_j: float
+    high_j: float
+
+
+def channel_bounds(channel: Channel, energy_j: float, duration_s: float) -> Bounds:
+    """Return the interval of one channel's energy."""
+    low_rel, high_rel = channel.uncertainty_at(duration_s)
+    return Bounds(energy_j, energy_j * max(1 - low_rel, 0.0), energy_j * (1 + high_rel))
+
+
+def total_bounds(parts: Iterable[tuple[Channel, Bounds]]) -> Bounds:
+    """Return the sum of the parts with its interval."""
+    value_j = 0.0
+    squares_low = squares_high = 0.0
+    shared: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for channel, bounds in parts:
+        value_j += bounds.value_j
+        low_j, high_j = bounds.value_j - bounds.low_j, bounds.high_j - bounds.value_j
+        if channel.quality is Quality.ESTIMATED:
+            shared[channel.method][0] += low_j
+            shared[channel.method][1] += high_j
+        else:
+            squares_low += low_j**2
+            squares_high += high_j**2
+    squares_low += sum(low_j**2 for low_j, _ in shared.values())
+    squares_high += sum(high_j**2 for _, high_j in shared.values())
+    return Bounds(value_j, max(value_j - sqrt(squares_low), 0.0), value_j + sqrt(squares_high))

@@ -1,0 +1,158 @@
+"""The read side: what tables, charts and reports are made from. Frozen, and free of any database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from greenai.core.channel import Component, Quality
+    from greenai.core.comparison import Candidate, Comparison
+    from greenai.core.events import RunState
+    from greenai.core.record import RunRecord
+    from greenai.core.text import Text
+
+SORTABLE = (
+    "started_ms", "name", "project", "task", "approach", "phase", "state", "duration_s", "total_j", "location_g",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuery:
+    """Which runs, in which order, and which stretch of them.
+
+    Attributes:
+        project, task, approach, phase, state: Exact values; None does not filter.
+        text: Part of the run's name or id, case-insensitive.
+        from_ms: Runs started at or after this moment (epoch milliseconds).
+        to_ms: Runs started before this moment.
+        sort: One of ``SORTABLE``. Unknown values (None) sort last.
+        descending: Largest first.
+        offset: First row.
+        limit: Number of rows; None returns all.
+    """
+
+    project: str | None = None
+    task: str | None = None
+    approach: str | None = None
+    phase: str | None = None
+    state: str | None = None
+    text: str | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+    sort: str = "started_ms"
+    descending: bool = True
+    offset: int = 0
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One line of a table of runs."""
+
+    id: str
+    name: str
+    project: str | None
+    task: str | None
+    approach: str | None
+    phase: str | None
+    state: RunState
+    started_ms: int
+    duration_s: float
+    total_j: float | None
+    low_j: float | None
+    high_j: float | None
+    quality: Quality | None
+    measured_share: float | None
+    location_g: float | None
+    units: float
+    unit: str | None
+    user: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """A stretch of runs, and how many there are in all."""
+
+    rows: tuple[RunRow, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSeries:
+    """Power over time of one channel; None marks a gap.
+
+    Attributes:
+        t_ms: Epoch milliseconds, ascending.
+        power_w: Mean power of the stretch that ends at ``t_ms``, watts.
+        energy_j: Energy of that stretch, joules.
+    """
+
+    channel_id: str
+    host: str
+    component: Component
+    device: str
+    quality: Quality
+    counted: bool
+    t_ms: tuple[float, ...]
+    power_w: tuple[float | None, ...]
+    energy_j: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """Everything known about one task: its candidates and each AI candidate against the baseline.
+
+    Attributes:
+        task: Its name.
+        candidates: All of them, AI and classical, any phase.
+        baseline: Name of the classical candidate compared with; None if there is none.
+        baseline_chosen: True if a person set it; False if it is the best classical candidate found.
+        comparisons: One for each AI candidate with a classical one of the same phase.
+    """
+
+    task: str
+    candidates: tuple[Candidate, ...]
+    baseline: str | None
+    baseline_chosen: bool
+    comparisons: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over runs. Runs whose figure is unknown are counted apart, never added as 0.
+
+    ``low_j`` and ``high_j`` add the runs' own bounds: runs of one machine share their errors.
+    """
+
+    runs: int
+    energy_j: float | None
+    low_j: float | None
+    high_j: float | None
+    measured_share: float | None
+    location_g: float | None
+    upstream_g: float | None
+    duration_s: float
+    runs_without_energy: int
+    runs_without_emissions: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """What a report shows, whatever its format and language.
+
+    Attributes:
+        scope: What the report covers, in words.
+        generated_ms: When, epoch milliseconds.
+        version: Of the program.
+        records: The runs, oldest first.
+        totals: Their sums.
+        tasks: Comparisons of the tasks among the runs.
+    """
+
+    scope: Text
+    generated_ms: int
+    version: str
+    records: tuple[RunRecord, ...]
+    totals: Totals
+    tasks: tuple[TaskView, ...]

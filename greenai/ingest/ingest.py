@@ -1,0 +1,92 @@
+"""Taking runs from their journals into the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from greenai.carbon.footprint import with_footprint
+from greenai.core.account import account
+from greenai.core.collector import Incident
+from greenai.core.events import RunState
+from greenai.core.reading import CounterReading, PowerReading
+from greenai.core.text import Text
+from greenai.journal.reader import read_run
+from greenai.journal.spool import mark_ingested, newest_journal_ns, unprocessed_runs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from greenai.core.account import ChannelTrace
+    from greenai.core.events import RunLog
+    from greenai.core.record import RunRecord
+    from greenai.settings import Settings
+    from greenai.store import Store
+    from greenai.store.chunks import Sample
+
+_UNREADABLE_RUN = Text(
+    de="Das Journal {folder} ist unlesbar und wurde übergangen: {reason}.",
+    en="The journal {folder} cannot be read and was passed over: {reason}.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What was taken in, and what could not be."""
+
+    taken: tuple[str, ...]
+    problems: tuple[Incident, ...]
+
+
+def ingest_spool(store: Store, settings: Settings, spool: Path | None = None) -> IngestReport:
+    """Take in every run of the spool whose journals changed. One broken run does not stop the others.
+
+    Raises:
+        StoreError: The database refuses; the journals stay as they are.
+    """
+    taken: list[str] = []
+    problems: list[Incident] = []
+    for folder in unprocessed_runs(spool or settings.spool):
+        try:
+            record = ingest_folder(store, settings, folder)
+        except (OSError, ValueError) as error:
+            problems.append(Incident("journal_unreadable", _UNREADABLE_RUN.format(folder=folder, reason=error)))
+        else:
+            if record is not None:
+                taken.append(record.id)
+    return IngestReport(tuple(taken), tuple(problems))
+
+
+def ingest_folder(store: Store, settings: Settings, folder: Path) -> RunRecord | None:
+    """Take in one run; None if its journals hold nothing yet.
+
+    A run that still goes on is written as it stands and looked at again next time.
+
+    Raises:
+        OSError: The folder cannot be read.
+        StoreError: The database refuses.
+    """
+    newest_ns = newest_journal_ns(folder)
+    log = read_run(folder)
+    if not log.processes:
+        return None
+    result = account(log)
+    record = with_footprint(result.record, settings)
+    store.save(record, [(trace, _samples(trace, log)) for trace in result.traces])
+    if record.state is not RunState.RUNNING:
+        mark_ingested(folder, newest_ns)
+    return record
+
+
+def _samples(trace: ChannelTrace, log: RunLog) -> list[Sample]:
+    """Return the readings of a channel on the wall clock (epoch ns)."""
+    process = next(p for p in log.processes if p.host == trace.channel.host)
+    samples: list[Sample] = []
+    for reading in trace.readings:
+        value = None
+        if isinstance(reading, CounterReading):
+            value = reading.energy_uj
+        elif isinstance(reading, PowerReading):
+            value = reading.power_uw
+        samples.append((process.wall_at(reading.t_mono_ns), value))
+    return samples

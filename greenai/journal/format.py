@@ -1,0 +1,39 @@
+"""The lines of a journal, version 1. Each is one JSON object; ``k`` says what it is, ``seq`` counts them.
+
+========== =====================================================================================================
+``open``   first line: role, host, pid, wall and monotonic clock, interval, channels, what the user said (meta)
+``tick``   readings of all channels: ``t`` (monotonic ns), ``d`` (offset of each reading, ns), ``v`` (µJ or µW;
+           null is a gap, its reason in ``g``)
+``start``  the owner's start mark, with readings
+``stop``   the owner's stop mark, with readings: state, exit code, error
+``begin``  a window opens, with readings: id, name, parent
+``end``    a window closes, with readings: id
+``metric`` a quality figure
+``units``  functional units delivered
+``note``   an incident
+``orphan`` a sampler saw its owner die, with readings
+``close``  the process is done
+========== =====================================================================================================
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+VERSION: Final = 1
+
+OPEN: Final = "open"
+TICK: Final = "tick"
+START: Final = "start"
+STOP: Final = "stop"
+BEGIN: Final = "begin"
+END: Final = "end"
+METRIC: Final = "metric"
+UNITS: Final = "units"
+NOTE: Final = "note"
+ORPHAN: Final = "orphan"
+CLOSE: Final = "close"
+
+SUFFIX: Final = ".jsonl"
+OWNER_LOCK: Final = "owner.lock"
+INGESTED: Final = "ingested"

@@ -1,0 +1,135 @@
+"""Reading journals: every good line counts, every bad one is skipped and counted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from greenai.core.channel import Channel, Kind
+from greenai.core.collector import Incident
+from greenai.core.events import Metric, ProcessLog, Role, RunLog, RunState, Stop, WindowMark
+from greenai.core.reading import CounterReading, Gap, PowerReading
+from greenai.core.text import Text
+from greenai.journal import format as f
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_MALFORMED = (KeyError, ValueError, TypeError, AttributeError, IndexError)
+
+
+def read_run(folder: Path, now_s: float | None = None) -> RunLog:
+    """Read all journals of a run.
+
+    Args:
+        folder: ``<spool>/<run id>``.
+        now_s: Wall clock (seconds since the epoch) to tell how long the run has been silent.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    digest = hashlib.sha256()
+    processes: list[ProcessLog] = []
+    unreadable = 0
+    last_write_s = 0.0
+    for path in sorted(folder.glob(f"*{f.SUFFIX}")):
+        data = path.read_bytes()
+        digest.update(path.name.encode() + b"\0" + data)
+        last_write_s = max(last_write_s, path.stat().st_mtime)
+        process = read_process(data.split(b"\n"))
+        if process is None:
+            unreadable += 1
+        else:
+            processes.append(process)
+    silent_s = max((time.time() if now_s is None else now_s) - last_write_s, 0.0)
+    return RunLog(folder.name, tuple(processes), digest.hexdigest(), silent_s, unreadable)
+
+
+def read_process(lines: Iterable[bytes]) -> ProcessLog | None:
+    """Read one journal file; None if it has no usable ``open`` line."""
+    log: ProcessLog | None = None
+    open_windows: dict[str, int] = {}
+    bad = 0
+    for raw in lines:
+        if not raw.strip(b" \r\0"):
+            bad += bool(raw)  # NUL bytes: a crash of the machine left a hole
+            continue
+        try:
+            line = json.loads(raw)
+            if line["k"] == f.OPEN:
+                log = log or _opened(line)
+            elif log is None:
+                bad += 1
+                continue
+            else:
+                _apply(log, line, open_windows)
+            log.lines += 1
+            log.last_ns = max(log.last_ns, int(line["t"]))
+        except _MALFORMED:
+            bad += 1
+    if log is not None:
+        log.bad_lines = bad
+    return log
+
+
+def _opened(line: dict[str, Any]) -> ProcessLog:
+    return ProcessLog(
+        role=Role(line["role"]),
+        host=str(line["host"]),
+        pid=int(line["pid"]),
+        wall_ns=int(line["wall_ns"]),
+        mono_ns=int(line["t"]),
+        interval_s=float(line["interval_s"]),
+        meta=dict(line["meta"]),
+        channels=tuple(Channel.from_json(channel) for channel in line["channels"]),
+    )
+
+
+def _apply(log: ProcessLog, line: dict[str, Any], open_windows: dict[str, int]) -> None:
+    kind, t_ns = line["k"], int(line["t"])
+    if "v" in line:
+        _readings(log, line, t_ns)
+    if kind == f.START:
+        log.start_ns = t_ns
+    elif kind == f.STOP:
+        log.stop = Stop(t_ns, RunState(line["state"]), line["exit_code"], line["error"])
+    elif kind == f.BEGIN:
+        open_windows[str(line["id"])] = len(log.windows)
+        log.windows.append(WindowMark(str(line["id"]), str(line["name"]), line["parent"], t_ns, None))
+    elif kind == f.END:
+        index = open_windows.pop(str(line["id"]))
+        begun = log.windows[index]
+        log.windows[index] = WindowMark(begun.window_id, begun.name, begun.parent_id, begun.t0_ns, t_ns)
+    elif kind == f.METRIC:
+        log.metrics.append(Metric(str(line["name"]), float(line["value"]), bool(line["higher_is_better"])))
+    elif kind == f.UNITS:
+        log.units += float(line["n"])
+    elif kind == f.NOTE:
+        remedy = line["remedy"]
+        log.incidents.append(
+            Incident(
+                str(line["code"]),
+                Text.from_json(line["message"]),
+                Text.from_json(remedy) if remedy else None,
+            )
+        )
+    elif kind == f.ORPHAN:
+        log.orphaned_ns = t_ns
+
+
+def _readings(log: ProcessLog, line: dict[str, Any], t_ns: int) -> None:
+    gaps = line.get("g", {})
+    if len(line["v"]) != len(log.channels):
+        raise ValueError("a reading per channel is needed")
+    for index, (channel, offset_ns, value) in enumerate(zip(log.channels, line["d"], line["v"], strict=True)):
+        readings = log.readings.setdefault(channel.id, [])
+        at_ns = t_ns + int(offset_ns)
+        if value is None:
+            readings.append(Gap(channel.id, at_ns, str(gaps.get(str(index), "unknown"))))
+        elif channel.kind is Kind.COUNTER:
+            readings.append(CounterReading(channel.id, at_ns, int(value)))
+        else:
+            readings.append(PowerReading(channel.id, at_ns, int(value)))

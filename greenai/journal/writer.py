@@ -1,0 +1,134 @@
+"""Writing a journal: whole lines by one system call each, so that a kill costs at most the line in flight."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from greenai.core.reading import CounterReading, Gap, PowerReading
+from greenai.journal import format as f
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from greenai.core.channel import Channel
+    from greenai.core.collector import Incident
+    from greenai.core.events import Role
+    from greenai.core.reading import Reading
+    from greenai.host import Host
+
+
+class JournalWriter:
+    """The journal of one process.
+
+    After a fork the child gets a file of its own at its first write, so two processes never share one.
+    """
+
+    _file: int
+
+    def __init__(
+        self,
+        folder: Path,
+        host: Host,
+        role: Role,
+        channels: Sequence[Channel],
+        interval_s: float,
+        meta: dict[str, Any] | None = None,
+    ) -> None:
+        """Create the file and write its first line.
+
+        Raises:
+            OSError: The folder cannot be written.
+        """
+        self._folder = folder
+        self._host = host
+        self._channels = tuple(channels)
+        self._first = {
+            "version": f.VERSION,
+            "role": role.value,
+            "host": host.name,
+            "interval_s": interval_s,
+            "channels": [channel.to_json() for channel in channels],
+            "meta": meta or {},
+        }
+        self._open()
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    def readings(self, kind: str, t_ns: int, readings: Sequence[Reading], **extra: Any) -> None:
+        """Write a line with one reading per channel, in the order of the first line's channels."""
+        by_id = {reading.channel_id: reading for reading in readings}
+        offsets: list[int] = []
+        values: list[int | None] = []
+        gaps: dict[str, str] = {}
+        for index, channel in enumerate(self._channels):
+            reading = by_id.get(channel.id)
+            offsets.append(reading.t_mono_ns - t_ns if reading else 0)
+            if isinstance(reading, CounterReading):
+                values.append(reading.energy_uj)
+            elif isinstance(reading, PowerReading):
+                values.append(reading.power_uw)
+            else:
+                values.append(None)
+                gaps[str(index)] = reading.reason if isinstance(reading, Gap) else "not_read"
+        line: dict[str, Any] = {"k": kind, "t": t_ns, "d": offsets, "v": values, **extra}
+        if gaps:
+            line["g"] = gaps
+        self._write(line)
+
+    def event(self, kind: str, **content: Any) -> None:
+        """Write a line without readings."""
+        self._write({"k": kind, "t": self._host.clock.mono_ns(), **content})
+
+    def incident(self, incident: Incident) -> None:
+        """Write down something that a reader of the figures must know."""
+        self.event(
+            f.NOTE,
+            code=incident.code,
+            message=incident.message.to_json(),
+            remedy=incident.remedy.to_json() if incident.remedy else None,
+        )
+
+    def sync(self) -> None:
+        """Make sure that what was written survives a crash of the machine."""
+        os.fsync(self._file)
+
+    def close(self) -> None:
+        """Write the last line and close the file. A forked child leaves its parent's journal alone."""
+        if self._file >= 0 and self._pid == os.getpid():
+            self.event(f.CLOSE)
+            os.close(self._file)
+            self._file = -1
+
+    def _open(self) -> None:
+        self._pid = os.getpid()
+        self._path = self._folder / f"{self._host.name}-{self._pid}{f.SUFFIX}"
+        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._seq = 0
+        self._write(
+            {
+                "k": f.OPEN,
+                "t": self._host.clock.mono_ns(),
+                "wall_ns": self._host.clock.wall_ns(),
+                "pid": self._pid,
+                **self._first,
+            }
+        )
+
+    def _write(self, line: dict[str, Any]) -> None:
+        if self._pid != os.getpid():
+            self._first["role"] = "member"
+            self._first["meta"] = {}
+            self._open()
+        line["seq"] = self._seq
+        self._seq += 1
+        data = json.dumps(line, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+        written = os.write(self._file, data)
+        if written < len(data):
+            # A full disk took half a line. End it, so that the next one starts clean; the reader counts it.
+            os.write(self._file, b"\n")

@@ -1,0 +1,66 @@
+"""The sampling loop: a steady beat of readings into the journal until somebody says stop."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from greenai.core.units import NS_PER_S
+from greenai.journal.format import TICK
+
+if TYPE_CHECKING:
+    from greenai.host import Host
+    from greenai.journal.writer import JournalWriter
+    from greenai.sampler.sensors import Sensors
+
+SYNC_EVERY_S = 5.0
+
+
+class Pause(Protocol):
+    """Waits up to ``seconds``; True means stop sampling."""
+
+    def __call__(self, seconds: float) -> bool:
+        """Wait."""
+
+
+def sample(host: Host, sensors: Sensors, journal: JournalWriter, interval_s: float, pause: Pause) -> None:
+    """Read all channels every ``interval_s`` until ``pause`` says stop.
+
+    Beats are held on a grid, so a late one does not shift those after it; missed beats are left out. A write
+    that fails (disk full) loses that beat only.
+    """
+    start_ns = host.clock.mono_ns()
+    interval_ns = int(interval_s * NS_PER_S)
+    synced_ns = start_ns
+    while True:
+        t_ns, readings = sensors.read()
+        try:
+            journal.readings(TICK, t_ns, readings)
+            if t_ns - synced_ns >= SYNC_EVERY_S * NS_PER_S:
+                journal.sync()
+                synced_ns = t_ns
+        except OSError:
+            pass
+        now_ns = host.clock.mono_ns()
+        beat_ns = start_ns + ((now_ns - start_ns) // interval_ns + 1) * interval_ns
+        if pause((beat_ns - now_ns) / NS_PER_S):
+            return
+
+
+class SamplerThread:
+    """The loop in a thread of this process, for the wrapper and for places that allow no child process."""
+
+    def __init__(self, host: Host, sensors: Sensors, journal: JournalWriter, interval_s: float) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=sample,
+            args=(host, sensors, journal, interval_s, self._stop.wait),
+            name="greenai-sampler",
+            daemon=True,
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the loop; waits for a read in progress, at most a second."""
+        self._stop.set()
+        self._thread.join(timeout=1.0)

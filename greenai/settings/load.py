@@ -1,0 +1,148 @@
+"""Reading the settings: call > command line > environment > project file > user file > site file > default."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from greenai.core.errors import ConfigError
+from greenai.core.text import Language, Text
+from greenai.settings.model import BY_NAME, Settings, WrongValueError
+from greenai.settings.paths import SITE_CONFIG, data_folder, user_config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PREFIX = "GREENAI_"
+_NOT_SETTINGS = frozenset({"GREENAI_CONFIG", "GREENAI_RUN_ID", "GREENAI_REQUIRE_PG"})
+
+_UNKNOWN_KEY = Text(
+    de="{origin}: die Einstellung „{key}“ gibt es nicht.",
+    en='{origin}: there is no setting "{key}".',
+)
+_NEAREST = Text(de="Gemeint ist vielleicht „{nearest}“.", en='Did you mean "{nearest}"?')
+_SHOW_ALL = Text(
+    de="Alle Einstellungen zeigt: greenai config show", en="All settings are shown by: greenai config show"
+)
+_WRONG_VALUE = Text(
+    de="{origin}: „{key}“ = {value!r} passt nicht; erwartet wird {expected}.",
+    en='{origin}: "{key}" = {value!r} does not fit; expected is {expected}.',
+)
+_NOT_TOML = Text(de="{path} ist kein gültiges TOML: {problem}.", en="{path} is not valid TOML: {problem}.")
+_NO_FILE = Text(
+    de="GREENAI_CONFIG nennt {path}; diese Datei ist nicht lesbar.",
+    en="GREENAI_CONFIG names {path}; that file cannot be read.",
+)
+_ARGUMENT = Text(de="Argument", en="argument")
+
+
+def load_settings(
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Settings:
+    """Return the settings in force.
+
+    Args:
+        overrides: Values from the call or the command line; None means "not said".
+        environ: Environment; default is the process's own.
+        folder: Where ``greenai.toml`` and ``pyproject.toml`` are looked for; default is the working directory.
+
+    Raises:
+        ConfigError: A file, key or value is wrong; the message names it and what would be right.
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for origin, layer in _layers(environ, folder or Path.cwd()):
+        for key, value in layer.items():
+            values[key] = _parse(key, value, origin)
+            origins[key] = origin
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            values[key] = _parse(key, value, _ARGUMENT.en)
+            origins[key] = _ARGUMENT.en
+    data = data_folder(environ)
+    values.setdefault("db", f"sqlite:///{data / 'greenai.db'}")
+    values.setdefault("spool", data / "spool")
+    values.setdefault("language", language_of(environ))
+    return Settings(**values, origins=origins)
+
+
+def language_of(environ: Mapping[str, str]) -> Language:
+    """Return the language of the locale (LC_ALL, LC_MESSAGES, LANG); English unless it is German."""
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if environ.get(variable):
+            return "de" if environ[variable].casefold().startswith("de") else "en"
+    return "en"
+
+
+def _layers(environ: Mapping[str, str], folder: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Return the sources from the weakest to the strongest."""
+    user = user_config(environ)
+    if "GREENAI_CONFIG" in environ and not os.access(user, os.R_OK):
+        raise ConfigError(_NO_FILE.format(path=user))
+    files = [
+        (str(path), _toml(path, section))
+        for path, section in (
+            (SITE_CONFIG, ()),
+            (user, ()),
+            (folder / "pyproject.toml", ("tool", "greenai")),
+            (folder / "greenai.toml", ()),
+        )
+    ]
+    variables = {
+        name.removeprefix(_PREFIX).casefold(): value
+        for name, value in environ.items()
+        if name.startswith(_PREFIX) and name not in _NOT_SETTINGS and value != ""
+    }
+    unknown = [key for key in variables if key not in BY_NAME]
+    if unknown:
+        raise _unknown(_PREFIX + unknown[0].upper(), unknown[0], prefix=_PREFIX)
+    return [*files, *((_PREFIX + key.upper(), {key: value}) for key, value in variables.items())]
+
+
+def _toml(path: Path, section: tuple[str, ...]) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    if section and f"[{'.'.join(section)}" not in text:
+        return {}
+    import tomllib
+
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(_NOT_TOML.format(path=path, problem=error)) from error
+    for name in section:
+        data = data.get(name, {})
+    unknown = [key for key in data if key not in BY_NAME]
+    if unknown:
+        raise _unknown(str(path), unknown[0])
+    return data
+
+
+def _parse(key: str, value: Any, origin: str) -> Any:
+    if key not in BY_NAME:
+        raise _unknown(origin, key)
+    setting = BY_NAME[key]
+    try:
+        return setting.parse(value)
+    except WrongValueError as error:
+        shown = "***" if setting.secret else value
+        raise ConfigError(
+            _WRONG_VALUE.format(origin=origin, key=key, value=shown, expected=error.expected)
+        ) from None
+
+
+def _unknown(origin: str, key: str, prefix: str = "") -> ConfigError:
+    from difflib import get_close_matches
+
+    nearest = get_close_matches(key, BY_NAME, n=1)
+    shown = f"{prefix}{nearest[0].upper() if prefix else nearest[0]}" if nearest else ""
+    return ConfigError(
+        _UNKNOWN_KEY.format(origin=origin, key=key), _NEAREST.format(nearest=shown) if nearest else _SHOW_ALL
+    )

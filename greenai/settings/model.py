@@ -1,0 +1,201 @@
+"""All settings there are: name, type, default and meaning, in one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from greenai.core.comparison import Approach, Phase
+from greenai.core.text import Language, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Scope = Literal["auto", "machine"]
+Ingest = Literal["background", "later"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set. Built by ``load_settings``; ``origins`` says where each value came from."""
+
+    db: str
+    spool: Path
+    language: Language
+    zone: str | None = None
+    pue: float | None = None
+    electricity_price_per_kwh: float | None = None
+    currency: str = "EUR"
+    cpu_tdp_w: float | None = None
+    interval_s: float = 1.0
+    scope: Scope = "auto"
+    ingest: Ingest = "background"
+    project: str | None = None
+    task: str | None = None
+    approach: str | None = None
+    phase: str | None = None
+    unit: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+
+
+class WrongValueError(ValueError):
+    """A value does not fit its setting; carries what would."""
+
+    def __init__(self, expected: Text) -> None:
+        super().__init__(str(expected))
+        self.expected = expected
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise WrongValueError(Text(de="ein nicht leerer Text", en="a text that is not empty"))
+    return value.strip()
+
+
+def _number(low: float, high: float) -> Callable[[object], float]:
+    expected = Text(de=f"eine Zahl von {low:g} bis {high:g}", en=f"a number from {low:g} to {high:g}")
+
+    def parse(value: object) -> float:
+        try:
+            parsed = float(value) if isinstance(value, (int, float, str)) else None
+        except ValueError:
+            parsed = None
+        if parsed is None or isinstance(value, bool) or not low <= parsed <= high:
+            raise WrongValueError(expected)
+        return parsed
+
+    return parse
+
+
+def _choice(*names: str) -> Callable[[object], str]:
+    expected = Text(de="eines von: " + ", ".join(names), en="one of: " + ", ".join(names))
+
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or value.strip().casefold() not in names:
+            raise WrongValueError(expected)
+        return value.strip().casefold()
+
+    return parse
+
+
+def _zone(value: object) -> str:
+    zone = value.strip().upper() if isinstance(value, str) else ""
+    if not zone or not zone.replace("-", "").isalnum():
+        raise WrongValueError(
+            Text(de="ein Ländercode nach ISO 3166, z. B. DE", en="an ISO 3166 country code, e.g. DE")
+        )
+    return zone
+
+
+def _folder(value: object) -> Path:
+    return Path(_text(value)).expanduser().absolute()
+
+
+def _database(value: object) -> str:
+    url = _text(value)
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.partition("+")[0] not in ("sqlite", "postgresql"):
+        raise WrongValueError(
+            Text(
+                de="eine Datenbankadresse wie sqlite:////pfad/greenai.db oder postgresql://host/name",
+                en="a database URL such as sqlite:////path/greenai.db or postgresql://host/name",
+            )
+        )
+    if scheme == "sqlite" and rest.startswith("/") and rest[1:] and not rest.startswith("//"):
+        # A relative file would be a different database in every folder: pin it to where it was said.
+        return f"sqlite:///{Path(rest[1:]).expanduser().absolute()}"
+    return url
+
+
+def _tags(value: object) -> dict[str, str]:
+    expected = Text(de="Paare schluessel=wert, mit Komma getrennt", en="pairs key=value, separated by commas")
+    if isinstance(value, str):
+        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        if any(not separator or not key.strip() for key, separator, _ in pairs):
+            raise WrongValueError(expected)
+        return {key.strip(): text.strip() for key, _, text in pairs}
+    if isinstance(value, dict) and all(isinstance(item, (str, int, float)) for item in value.values()):
+        return {str(key): str(item) for key, item in value.items()}
+    raise WrongValueError(expected)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: how its value is read, and what it means."""
+
+    name: str
+    parse: Callable[[object], Any]
+    help: Text
+    secret: bool = False
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "db",
+        _database,
+        Text(
+            de="Datenbank (SQLAlchemy-Adresse); Vorgabe: SQLite im Datenordner des Benutzers",
+            en="database (SQLAlchemy URL); default: SQLite in the user's data folder",
+        ),
+        secret=True,
+    ),
+    Setting(
+        "spool", _folder, Text(de="Ordner der Journale laufender Messungen", en="folder of the runs' journals")
+    ),
+    Setting("language", _choice("de", "en"), Text(de="Sprache: de oder en", en="language: de or en")),
+    Setting(
+        "zone",
+        _zone,
+        Text(
+            de="Stromnetz, dessen CO2-Faktor gilt (ISO 3166, z. B. DE); ohne Angabe keine CO2-Werte",
+            en="grid whose CO2 factor applies (ISO 3166, e.g. DE); without it no CO2 figures",
+        ),
+    ),
+    Setting(
+        "pue",
+        _number(1.0, 5.0),
+        Text(
+            de="PUE des Standorts (Gesamtstrom / IT-Strom); ohne Angabe 1,0, als Annahme gekennzeichnet",
+            en="the site's PUE (facility / IT electricity); without it 1.0, marked as assumed",
+        ),
+    ),
+    Setting(
+        "electricity_price_per_kwh",
+        _number(0.0, 10.0),
+        Text(de="Strompreis je kWh laut eigener Rechnung", en="electricity price per kWh from your own bill"),
+    ),
+    Setting("currency", _text, Text(de="Währung des Strompreises", en="currency of the electricity price")),
+    Setting(
+        "cpu_tdp_w",
+        _number(0.1, 10_000.0),
+        Text(
+            de="TDP aller CPUs dieser Maschine in Watt; in einer VM deren Anteil am Wirt",
+            en="TDP of all CPUs of this machine in watts; in a VM its share of the host",
+        ),
+    ),
+    Setting(
+        "interval_s", _number(0.05, 3600.0), Text(de="Messabstand in Sekunden", en="sampling interval in seconds")
+    ),
+    Setting(
+        "scope",
+        _choice("auto", "machine"),
+        Text(de="Was gemessen wird: die ganze Maschine", en="what is measured: the whole machine"),
+    ),
+    Setting(
+        "ingest",
+        _choice("background", "later"),
+        Text(
+            de="Wann Läufe in die Datenbank kommen: sofort im Hintergrund oder beim nächsten Lesen",
+            en="when runs enter the database: at once in the background, or at the next reading",
+        ),
+    ),
+    Setting("project", _text, Text(de="Projekt", en="project")),
+    Setting("task", _text, Text(de="Aufgabe, die verglichen wird", en="task that is compared")),
+    Setting("approach", _choice(*Approach), Text(de="Ansatz: ai oder classical", en="approach: ai or classical")),
+    Setting("phase", _choice(*Phase), Text(de="Phase des Laufs", en="phase of the run")),
+    Setting("unit", _text, Text(de="Bezugsgröße, z. B. Dokument", en="functional unit, e.g. document")),
+    Setting("tags", _tags, Text(de="freie Merkmale", en="free tags")),
+)
+BY_NAME = {setting.name: setting for setting in SETTINGS}

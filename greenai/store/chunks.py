@@ -1,0 +1,83 @@
+"""Raw samples as compressed chunks: 3 to 6 bytes each instead of 37 to 84 (docs/decisions/0005-samples.md).
+
+Layout of a chunk, codec 1: one byte codec number, then zlib over three blocks: a bitmap of gaps, the times as
+second differences (ns), the values as first differences (µJ or µW); the numbers little-endian int64, their bytes
+grouped by significance so that the many zero bytes stand together.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+CHUNK_SAMPLES = 600
+_CODEC = 1
+_INT64_LIMIT = 2**63
+
+Sample = tuple[int, int | None]  # (epoch ns, µJ or µW; None is a gap)
+
+
+def split(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
+    """Cut samples into stretches of one chunk each."""
+    for start in range(0, len(samples), CHUNK_SAMPLES):
+        yield samples[start : start + CHUNK_SAMPLES]
+
+
+def encode(samples: Sequence[Sample]) -> bytes:
+    """Compress a stretch of samples; a value beyond int64 (a sensor's sentinel) becomes a gap."""
+    values = [value if value is not None and abs(value) < _INT64_LIMIT else None for _, value in samples]
+    gaps = bytearray((len(samples) + 7) // 8)
+    filled: list[int] = []
+    last = 0
+    for index, value in enumerate(values):
+        if value is None:
+            gaps[index // 8] |= 1 << (index % 8)
+        else:
+            last = value
+        filled.append(last)
+    times = [t_ns for t_ns, _ in samples]
+    blocks = bytes(gaps) + _pack(_differences(_differences(times))) + _pack(_differences(filled))
+    return bytes([_CODEC]) + zlib.compress(blocks, 6)
+
+
+def decode(data: bytes, count: int) -> list[Sample]:
+    """Undo ``encode``.
+
+    Raises:
+        ValueError: The chunk is damaged or of an unknown codec.
+    """
+    if not data or data[0] != _CODEC:
+        raise ValueError(f"unknown chunk codec {data[:1]!r}")
+    try:
+        blocks = zlib.decompress(data[1:])
+        bitmap = (count + 7) // 8
+        size = 8 * count
+        gaps, times, values = blocks[:bitmap], blocks[bitmap : bitmap + size], blocks[bitmap + size :]
+        t_ns = list(accumulate(accumulate(_unpack(times, count))))
+        filled = list(accumulate(_unpack(values, count)))
+    except (zlib.error, struct.error) as error:
+        raise ValueError(f"damaged chunk: {error}") from error
+    return [
+        (t_ns[index], None if gaps[index // 8] >> (index % 8) & 1 else filled[index]) for index in range(count)
+    ]
+
+
+def _differences(numbers: Sequence[int]) -> list[int]:
+    return [number - before for before, number in zip([0, *numbers], numbers, strict=False)]
+
+
+def _pack(numbers: Sequence[int]) -> bytes:
+    plain = struct.pack(f"<{len(numbers)}q", *numbers)
+    return b"".join(plain[significance::8] for significance in range(8))
+
+
+def _unpack(shuffled: bytes, count: int) -> tuple[int, ...]:
+    plain = bytearray(8 * count)
+    for significance in range(8):
+        plain[significance::8] = shuffled[significance * count : (significance + 1) * count]
+    return struct.unpack(f"<{count}q", plain)

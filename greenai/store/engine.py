@@ -1,0 +1,122 @@
+"""Opening the database: driver settings, and the schema's version."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from greenai.core.errors import SchemaTooOldError, StoreError
+from greenai.core.text import Text
+from greenai.host.files import is_network_path
+from greenai.settings.checks import check_database, sqlite_file
+from greenai.store.schema import HEAD
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+BUSY_TIMEOUT_MS = 30_000
+
+_UNREACHABLE = Text(
+    de="Die Datenbank {url} ist nicht erreichbar: {reason}.",
+    en="The database {url} cannot be reached: {reason}.",
+)
+_NOTHING_LOST = Text(
+    de="Die Messungen liegen weiter im Journal; später nachholen mit: greenai ingest",
+    en="The measurements stay in the journal; take them in later with: greenai ingest",
+)
+_TOO_OLD = Text(
+    de="Die Datenbank {url} stammt von einer älteren Version ({found}, nötig ist {head}).",
+    en="The database {url} was made by an older version ({found}; {head} is needed).",
+)
+_UPGRADE = Text(de="Erneuern mit: greenai db upgrade", en="Upgrade it with: greenai db upgrade")
+_TOO_NEW = Text(
+    de="Die Datenbank {url} stammt von einer neueren Version ({found}); dieses Programm kennt nur {head}.",
+    en="The database {url} was made by a newer version ({found}); this program knows {head} only.",
+)
+_UPDATE = Text(de="Erneuern mit: pip install -U greenai", en="Update with: pip install -U greenai")
+
+
+def connect(url: str) -> Engine:
+    """Make an engine with the settings each database needs. Nothing is opened yet.
+
+    Raises:
+        ConfigError: The file cannot be written, or a driver is missing.
+    """
+    check_database(url)
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        path = sqlite_file(url)
+        journal_mode = "DELETE" if path is not None and is_network_path(path) else "WAL"
+
+        @event.listens_for(engine, "connect")
+        def _prepare(connection: Any, _record: Any) -> None:
+            # SQLAlchemy says BEGIN (below); the driver must not say it a second time, and later.
+            connection.isolation_level = None
+            connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+            connection.execute(f"PRAGMA journal_mode={journal_mode}")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute("PRAGMA foreign_keys=ON")
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            # IMMEDIATE: readers that turn writers otherwise fail with "database is locked" under load.
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if _writes(connection) else "BEGIN")
+
+    return engine
+
+
+def _writes(connection: Connection) -> bool:
+    return not connection.get_execution_options().get("greenai_read_only", False)
+
+
+def ready(engine: Engine) -> None:
+    """Make sure the schema is there and current; an empty database is filled.
+
+    Raises:
+        SchemaTooOldError: It needs ``greenai db upgrade``.
+        StoreError: It cannot be reached, or is newer than this program.
+    """
+    url = shown(engine)
+    try:
+        found = version(engine)
+        if found is None:
+            upgrade(engine)
+            found = version(engine)
+    except SQLAlchemyError as error:
+        raise StoreError(_UNREACHABLE.format(url=url, reason=_short(error)), _NOTHING_LOST) from error
+    if found != HEAD:
+        if str(found) < HEAD:
+            raise SchemaTooOldError(_TOO_OLD.format(url=url, found=found, head=HEAD), _UPGRADE)
+        raise StoreError(_TOO_NEW.format(url=url, found=found, head=HEAD), _UPDATE)
+
+
+def version(engine: Engine) -> str | None:
+    """Return the schema version of the database, None if it is empty."""
+    with engine.connect().execution_options(greenai_read_only=True) as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the schema to the newest version, in one transaction."""
+    from alembic import command
+    from alembic.config import Config
+
+    with as_file(files("greenai.store") / "migrations") as folder, engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(folder))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def shown(engine: Engine) -> str:
+    """Return the database's URL without its password."""
+    return make_url(engine.url).render_as_string(hide_password=True)
+
+
+def _short(error: SQLAlchemyError) -> str:
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0].rstrip(".")

@@ -1,0 +1,191 @@
+"""Between records and rows. The only place that knows both; everybody else sees frozen records."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from greenai.core.channel import Channel, Quality
+from greenai.core.collector import Incident
+from greenai.core.events import Metric, RunState
+from greenai.core.record import (
+    ChannelEnergy,
+    Cost,
+    Emissions,
+    Energy,
+    FactorUsed,
+    JournalFacts,
+    RunRecord,
+    Site,
+    WindowEnergy,
+    Work,
+)
+from greenai.core.text import Text
+from greenai.core.views import RunRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import RowMapping
+
+
+def run_values(record: RunRecord) -> dict[str, Any]:
+    """Return the row of table ``run``."""
+    started = datetime.fromtimestamp(record.started_ms / 1000, tz=UTC)
+    energy = record.energy
+    same = (
+        "id", "name", "project", "task", "approach", "phase", "exit_code", "error", "started_ms", "ended_ms",
+        "duration_s", "user", "git_commit", "tags", "slurm", "environment",
+    )  # fmt: skip
+    return {
+        **{name: getattr(record, name) for name in same},
+        "state": record.state.value,
+        "year_month": started.year * 100 + started.month,
+        "unit": record.work.unit,
+        "units": record.work.units,
+        "total_j": energy.total_j,
+        "low_j": energy.low_j,
+        "high_j": energy.high_j,
+        "measured_share": energy.measured_share,
+        "quality": energy.quality.value if energy.quality else None,
+        "scope": energy.scope,
+        "machine_total_j": energy.machine_total_j,
+        "location_g": record.emissions.location_g if record.emissions else None,
+        "journal_lines": record.journal.lines,
+        "journal_bad_lines": record.journal.bad_lines,
+        "journal_sha256": record.journal.sha256,
+        "hosts": list(record.hosts),
+        "site": asdict(record.site),
+    }
+
+
+def channel_values(row: ChannelEnergy, definition: Channel) -> dict[str, Any]:
+    """Return a row of table ``channel``."""
+    same = ("host", "energy_j", "low_j", "high_j", "uncertainty_rel", "gap_s", "counted")
+    return {
+        **{name: getattr(row, name) for name in same},
+        "note": _text(row.note),
+        "definition": definition.to_json(),
+    }
+
+
+def window_values(window: WindowEnergy) -> dict[str, Any]:
+    """Return a row of table ``run_window``."""
+    values = asdict(window)
+    values["window_id"] = values.pop("id")
+    return values
+
+
+def incident_values(incident: Incident) -> dict[str, Any]:
+    """Return a row of table ``incident``."""
+    return {"code": incident.code, "message": incident.message.to_json(), "remedy": _text(incident.remedy)}
+
+
+def footprint_values(emissions: Emissions, cost: Cost) -> dict[str, Any]:
+    """Return a row of table ``footprint``, without run, version and time."""
+    return {
+        "location_g": emissions.location_g,
+        "upstream_g": emissions.upstream_g,
+        "pue": emissions.pue,
+        "pue_assumed": emissions.pue_assumed,
+        "factor": asdict(emissions.factor) if emissions.factor else None,
+        "reason": _text(emissions.reason),
+        "cost_amount": cost.amount,
+        "currency": cost.currency,
+    }
+
+
+def to_row(row: RowMapping) -> RunRow:
+    """Read a line for a table of runs."""
+    same = (
+        "id", "name", "project", "task", "approach", "phase", "started_ms", "duration_s", "total_j", "low_j",
+        "high_j", "measured_share", "location_g", "units", "unit", "user",
+    )  # fmt: skip
+    return RunRow(
+        **{name: row[name] for name in same},
+        state=RunState(row["state"]),
+        quality=Quality(row["quality"]) if row["quality"] else None,
+    )
+
+
+def to_record(
+    row: RowMapping,
+    channels: Sequence[RowMapping],
+    windows: Sequence[RowMapping],
+    metrics: Sequence[RowMapping],
+    incidents: Sequence[RowMapping],
+    footprint: RowMapping | None,
+    added_tags: dict[str, str],
+) -> RunRecord:
+    """Put a record together from its rows."""
+    energy = Energy(
+        total_j=row["total_j"],
+        low_j=row["low_j"],
+        high_j=row["high_j"],
+        measured_share=row["measured_share"],
+        scope=row["scope"],
+        machine_total_j=row["machine_total_j"],
+        channels=tuple(_channel(channel) for channel in channels),
+    )
+    per_unit_j = energy.total_j / row["units"] if energy.total_j is not None and row["units"] > 0 else None
+    same = (
+        "id", "name", "project", "task", "approach", "phase", "exit_code", "error", "started_ms", "ended_ms",
+        "duration_s", "user", "git_commit", "slurm",
+    )  # fmt: skip
+    return RunRecord(
+        **{name: row[name] for name in same},
+        state=RunState(row["state"]),
+        hosts=tuple(row["hosts"]),
+        tags={**row["tags"], **added_tags},
+        environment=dict(row["environment"]),
+        energy=energy,
+        windows=tuple(_window(window) for window in windows),
+        work=Work(row["units"], row["unit"], per_unit_j),
+        metrics=tuple(Metric(m["name"], m["value"], m["higher_is_better"]) for m in metrics),
+        incidents=tuple(
+            Incident(i["code"], Text.from_json(i["message"]), _read_text(i["remedy"])) for i in incidents
+        ),
+        journal=JournalFacts(row["journal_lines"], row["journal_bad_lines"], row["journal_sha256"]),
+        site=Site(**row["site"]),
+        emissions=_emissions(footprint) if footprint else None,
+        cost=Cost(footprint["cost_amount"], footprint["currency"]) if footprint else None,
+    )
+
+
+def _channel(row: RowMapping) -> ChannelEnergy:
+    definition = Channel.from_json(row["definition"])
+    same = ("host", "energy_j", "low_j", "high_j", "uncertainty_rel", "gap_s", "counted")
+    return ChannelEnergy(
+        **{name: row[name] for name in same},
+        id=definition.id,
+        component=definition.component,
+        device=definition.device,
+        quality=definition.quality,
+        method=definition.method,
+        note=_read_text(row["note"]),
+    )
+
+
+def _window(row: RowMapping) -> WindowEnergy:
+    same = ("name", "parent", "started_ms", "duration_s", "energy_j")
+    return WindowEnergy(id=row["window_id"], **{name: row[name] for name in same})
+
+
+def _emissions(row: RowMapping) -> Emissions:
+    return Emissions(
+        location_g=row["location_g"],
+        upstream_g=row["upstream_g"],
+        pue=row["pue"],
+        pue_assumed=row["pue_assumed"],
+        factor=FactorUsed(**row["factor"]) if row["factor"] else None,
+        reason=_read_text(row["reason"]),
+    )
+
+
+def _text(text: Text | None) -> dict[str, str] | None:
+    return text.to_json() if text is not None else None
+
+
+def _read_text(data: dict[str, str] | None) -> Text | None:
+    return Text.from_json(data) if data else None

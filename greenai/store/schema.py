@@ -1,0 +1,174 @@
+"""The tables. Energies are joules of IT energy; times are epoch milliseconds; texts are {de, en}."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+# The newest migration; a test holds it against the migrations folder.
+HEAD = "0001"
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+_json = JSON().with_variant(JSONB(), "postgresql")
+
+
+def _of_run() -> Column[str]:
+    return Column("run_id", String(64), ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String, nullable=False),
+    Column("project", String),
+    Column("task", String),
+    Column("approach", String(16)),
+    Column("phase", String(16)),
+    Column("state", String(16), nullable=False),
+    Column("exit_code", Integer),
+    Column("error", String),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),
+    Column("year_month", Integer, nullable=False),  # 202611; grouping by it needs no date arithmetic
+    Column("duration_s", Double, nullable=False),
+    Column("user", String),
+    Column("git_commit", String),
+    Column("unit", String),
+    Column("units", Double, nullable=False),
+    Column("total_j", Double),
+    Column("low_j", Double),
+    Column("high_j", Double),
+    Column("measured_share", Double),
+    Column("quality", String(16)),
+    Column("scope", String(16), nullable=False),
+    Column("machine_total_j", Double),
+    Column("location_g", Double),  # of the current footprint, for sorting and sums
+    Column("journal_lines", Integer, nullable=False),
+    Column("journal_bad_lines", Integer, nullable=False),
+    Column("journal_sha256", String(64), nullable=False),
+    Column("hosts", _json, nullable=False),
+    Column("tags", _json, nullable=False),
+    Column("slurm", _json),
+    Column("environment", _json, nullable=False),
+    Column("site", _json, nullable=False),
+    Index(None, "started_ms"),
+    Index(None, "task", "approach"),
+    Index(None, "year_month", "project", "total_j", "location_g"),
+)
+
+channel = Table(
+    "channel",
+    metadata,
+    _of_run(),
+    Column("ordinal", Integer, primary_key=True),
+    Column("host", String, nullable=False),
+    Column("energy_j", Double),
+    Column("low_j", Double),
+    Column("high_j", Double),
+    Column("uncertainty_rel", Double, nullable=False),
+    Column("gap_s", Double, nullable=False),
+    Column("counted", Boolean, nullable=False),
+    Column("note", _json),
+    Column("definition", _json, nullable=False),  # greenai.core.channel.Channel
+)
+
+window = Table(
+    "run_window",
+    metadata,
+    _of_run(),
+    Column("ordinal", Integer, primary_key=True),
+    Column("window_id", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("parent", String),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("duration_s", Double, nullable=False),
+    Column("energy_j", Double),
+)
+
+metric = Table(
+    "metric",
+    metadata,
+    _of_run(),
+    Column("ordinal", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("value", Double, nullable=False),
+    Column("higher_is_better", Boolean, nullable=False),
+)
+
+incident = Table(
+    "incident",
+    metadata,
+    _of_run(),
+    Column("ordinal", Integer, primary_key=True),
+    Column("code", String, nullable=False),
+    Column("message", _json, nullable=False),
+    Column("remedy", _json),
+)
+
+footprint = Table(
+    "footprint",
+    metadata,
+    _of_run(),
+    Column("version", Integer, primary_key=True),  # the highest is in force; older ones are history
+    Column("computed_ms", BigInteger, nullable=False),
+    Column("location_g", Double),
+    Column("upstream_g", Double),
+    Column("pue", Double, nullable=False),
+    Column("pue_assumed", Boolean, nullable=False),
+    Column("factor", _json),
+    Column("reason", _json),
+    Column("cost_amount", Double),
+    Column("currency", String(8), nullable=False),
+)
+
+sample_chunk = Table(
+    "sample_chunk",
+    metadata,
+    _of_run(),
+    Column("channel", Integer, primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("first_ms", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+# What people add later; taking a run in again does not touch it.
+run_tag = Table(
+    "run_tag",
+    metadata,
+    _of_run(),
+    Column("key", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+
+baseline = Table(
+    "baseline",
+    metadata,
+    Column("task", String, primary_key=True),
+    Column("candidate", String, nullable=False),
+    Column("set_ms", BigInteger, nullable=False),
+    Column("set_by", String),
+)
+
+OF_RUN = (channel, window, metric, incident, footprint, sample_chunk)

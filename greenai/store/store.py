@@ -1,0 +1,253 @@
+"""``Store``: everything that is asked of the database, in and out as frozen records."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine, delete, func, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from greenai.core.errors import NotFoundError, StoreError
+from greenai.core.text import Text
+from greenai.core.views import RunPage, RunQuery
+from greenai.store import query as q
+from greenai.store import rows
+from greenai.store import schema as s
+from greenai.store.chunks import Sample, decode, encode, split
+from greenai.store.engine import connect, ready, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy import Connection, Row
+
+    from greenai.core.account import ChannelTrace
+    from greenai.core.channel import Channel
+    from greenai.core.record import Cost, Emissions, RunRecord
+
+MIN_PREFIX = 4
+
+_FAILED = Text(
+    de="Die Datenbank {url} hat abgelehnt: {reason}.",
+    en="The database {url} refused: {reason}.",
+)
+_NO_RUN = Text(
+    de="Es gibt keinen Lauf „{reference}“.",
+    en='There is no run "{reference}".',
+)
+_AMBIGUOUS = Text(
+    de="„{reference}“ passt auf {count} Läufe; bitte mehr Zeichen der Kennung angeben.",
+    en='"{reference}" fits {count} runs; give more characters of the id.',
+)
+_LIST_RUNS = Text(de="Alle Läufe zeigt: greenai runs", en="All runs are shown by: greenai runs")
+
+
+class Store:
+    """One database. Safe to use from several threads and processes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    def save(self, record: RunRecord, traces: Sequence[tuple[ChannelTrace, list[Sample]]]) -> None:
+        """Write a run, replacing what was known of it, in one transaction. Tags added later stay.
+
+        Args:
+            record: The run with its emissions.
+            traces: Its channels in the order of ``record.energy.channels``, each with its samples (epoch ns).
+        """
+        with self._transaction() as connection:
+            values = rows.run_values(record)
+            changed = connection.execute(update(s.run).where(s.run.c.id == record.id).values(values))
+            if changed.rowcount == 0:
+                connection.execute(insert(s.run).values(values))
+            for table in s.OF_RUN:
+                connection.execute(delete(table).where(table.c.run_id == record.id))
+            channels = zip(record.energy.channels, traces, strict=True)
+            _add(connection, s.channel, record.id, [rows.channel_values(c, t.channel) for c, (t, _) in channels])
+            _add(connection, s.window, record.id, [rows.window_values(window) for window in record.windows])
+            _add(
+                connection, s.metric, record.id, [{k: getattr(m, k) for k in m.__slots__} for m in record.metrics]
+            )
+            _add(connection, s.incident, record.id, [rows.incident_values(i) for i in record.incidents])
+            chunks = [chunk for index, (_, samples) in enumerate(traces) for chunk in _chunks(index, samples)]
+            if chunks:
+                connection.execute(insert(s.sample_chunk), [{"run_id": record.id, **chunk} for chunk in chunks])
+            if record.emissions and record.cost:
+                _add_footprint(connection, record.id, 1, record.emissions, record.cost)
+
+    def page(self, query: RunQuery) -> RunPage:
+        """Return a stretch of runs and the number of all that fit."""
+        with self._reading() as connection:
+            found = connection.execute(q.page(query)).mappings().all()
+            whole = query.limit is None and not query.offset
+            total = len(found) if whole else connection.execute(q.count(query)).scalar_one()
+        return RunPage(tuple(rows.to_row(row) for row in found), total)
+
+    def records(self, query: RunQuery) -> list[RunRecord]:
+        """Return whole records."""
+        with self._reading() as connection:
+            return q.records(connection, connection.execute(q.page(query)).mappings().all())
+
+    def record(self, reference: str) -> RunRecord:
+        """Return one run by id, unique beginning of an id, name (its latest run), or ``latest``.
+
+        Raises:
+            NotFoundError: No run fits, or several ids begin like that.
+        """
+        with self._reading() as connection:
+            run_id = self._find(connection, reference)
+            row = connection.execute(select(s.run).where(s.run.c.id == run_id)).mappings().all()
+            return q.records(connection, row)[0]
+
+    def samples(self, run_id: str) -> list[tuple[Channel, bool, list[Sample]]]:
+        """Return each channel of a run, whether it is counted, and its samples (epoch ns, µJ or µW)."""
+        from greenai.core.channel import Channel
+
+        by_channel: dict[int, list[Sample]] = {}
+        with self._reading() as connection:
+            channels = connection.execute(
+                select(s.channel.c.ordinal, s.channel.c.definition, s.channel.c.counted)
+                .where(s.channel.c.run_id == run_id)
+                .order_by(s.channel.c.ordinal)
+            ).all()
+            chunks = connection.execute(
+                select(s.sample_chunk)
+                .where(s.sample_chunk.c.run_id == run_id)
+                .order_by(s.sample_chunk.c.channel, s.sample_chunk.c.ordinal)
+            )
+            for chunk in chunks.mappings():
+                by_channel.setdefault(chunk["channel"], []).extend(decode(chunk["data"], chunk["count"]))
+        return [(Channel.from_json(row[1]), bool(row[2]), by_channel.get(row[0], [])) for row in channels]
+
+    def task_names(self) -> list[str]:
+        """Return the tasks that runs name."""
+        with self._reading() as connection:
+            found = connection.execute(select(s.run.c.task).where(s.run.c.task.is_not(None)).distinct())
+            return sorted(row[0] for row in found)
+
+    def new_footprint(self, run_id: str, emissions: Emissions, cost: Cost) -> None:
+        """Put a footprint in force; the one before stays as history."""
+        with self._transaction() as connection:
+            last = connection.execute(
+                select(func.max(s.footprint.c.version)).where(s.footprint.c.run_id == run_id)
+            ).scalar()
+            _add_footprint(connection, run_id, (last or 0) + 1, emissions, cost)
+            connection.execute(update(s.run).where(s.run.c.id == run_id).values(location_g=emissions.location_g))
+
+    def tag(self, run_id: str, tags: dict[str, str]) -> None:
+        """Add tags to a run, or change them."""
+        with self._transaction() as connection:
+            keys = s.run_tag.c.key.in_(tags)
+            connection.execute(delete(s.run_tag).where(s.run_tag.c.run_id == run_id, keys))
+            _insert(connection, s.run_tag, [{"run_id": run_id, "key": k, "value": v} for k, v in tags.items()])
+
+    def delete(self, run_id: str) -> None:
+        """Remove a run and all that belongs to it."""
+        with self._transaction() as connection:
+            connection.execute(delete(s.run).where(s.run.c.id == run_id))
+
+    def baselines(self) -> dict[str, str]:
+        """Return the classical candidate that each task is compared with, where a person chose one."""
+        with self._reading() as connection:
+            found = connection.execute(
+                select(s.baseline.c.task, s.baseline.c.candidate).order_by(s.baseline.c.task)
+            )
+            return {row[0]: row[1] for row in found}
+
+    def set_baseline(self, task: str, candidate: str | None, user: str | None = None) -> None:
+        """Choose the candidate a task is compared with; None takes the choice back."""
+        with self._transaction() as connection:
+            connection.execute(delete(s.baseline).where(s.baseline.c.task == task))
+            if candidate is not None:
+                row = {"task": task, "candidate": candidate, "set_ms": _now_ms(), "set_by": user}
+                _insert(connection, s.baseline, [row])
+
+    def _find(self, connection: Connection, reference: str) -> str:
+        newest = s.run.c.started_ms.desc(), s.run.c.id.desc()
+        if reference == "latest":
+            statement = select(s.run.c.id).order_by(*newest).limit(1)
+        else:
+            exact = (s.run.c.id == reference) | (s.run.c.name == reference)
+            statement = select(s.run.c.id).where(exact).order_by(*newest).limit(1)
+        found: Sequence[Row[Any]] = connection.execute(statement).all()
+        if not found and len(reference) >= MIN_PREFIX:
+            prefix = s.run.c.id.startswith(reference, autoescape=True)
+            found = connection.execute(select(s.run.c.id).where(prefix)).all()
+        if len(found) > 1:
+            raise NotFoundError(_AMBIGUOUS.format(reference=reference, count=len(found)), _LIST_RUNS)
+        if not found:
+            raise NotFoundError(_NO_RUN.format(reference=reference), _LIST_RUNS)
+        return str(found[0][0])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise self._refused(error) from error
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        try:
+            with self.engine.connect().execution_options(greenai_read_only=True) as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise self._refused(error) from error
+
+    def _refused(self, error: SQLAlchemyError) -> StoreError:
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0].rstrip(".")
+        return StoreError(_FAILED.format(url=shown(self.engine), reason=reason))
+
+
+def open_store(url: str) -> Store:
+    """Open a database; an empty one gets its tables.
+
+    Args:
+        url: A SQLAlchemy URL of SQLite or PostgreSQL.
+
+    Raises:
+        ConfigError: It cannot be written, or a driver is missing.
+        SchemaTooOldError: It needs ``greenai db upgrade``.
+        StoreError: It cannot be reached.
+    """
+    engine = connect(url)
+    ready(engine)
+    return Store(engine)
+
+
+def _add(connection: Connection, table: Any, run_id: str, values: list[dict[str, Any]]) -> None:
+    _insert(connection, table, [{"run_id": run_id, "ordinal": i, **row} for i, row in enumerate(values)])
+
+
+def _insert(connection: Connection, table: Any, values: list[dict[str, Any]]) -> None:
+    if values:
+        connection.execute(insert(table), values)
+
+
+def _add_footprint(connection: Connection, run_id: str, number: int, emissions: Emissions, cost: Cost) -> None:
+    values = rows.footprint_values(emissions, cost)
+    row = {"run_id": run_id, "version": number, "computed_ms": _now_ms(), **values}
+    connection.execute(insert(s.footprint).values(row))
+
+
+def _chunks(channel: int, samples: list[Sample]) -> Iterator[dict[str, Any]]:
+    for ordinal, stretch in enumerate(split(samples)):
+        yield {
+            "channel": channel,
+            "ordinal": ordinal,
+            "first_ms": stretch[0][0] // 1_000_000,
+            "last_ms": stretch[-1][0] // 1_000_000,
+            "count": len(stretch),
+            "data": encode(stretch),
+        }
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,63 @@
+"""What the user says about a run, and the facts that go with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from greenai.host.facts import environment_facts, git_commit, slurm_facts, user_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from greenai.host import Host
+    from greenai.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Arguments of ``track`` and of ``greenai run``; None means "not said" and leaves it to the settings."""
+
+    name: str | None = None
+    project: str | None = None
+    task: str | None = None
+    approach: str | None = None
+    phase: str | None = None
+    unit: str | None = None
+    tags: Mapping[str, str] | None = None
+    scope: str | None = None
+    zone: str | None = None
+    interval_s: float | None = None
+
+    def overrides(self) -> dict[str, Any]:
+        """Return the arguments that are settings too."""
+        names = ("project", "task", "approach", "phase", "unit", "tags", "scope", "zone", "interval_s")
+        values = {name: getattr(self, name) for name in names}
+        return {**values, "tags": dict(self.tags) if self.tags is not None else None}
+
+
+def run_meta(
+    host: Host, settings: Settings, name: str, *, name_given: bool, sampler_process: bool
+) -> dict[str, Any]:
+    """Return the description of a run as its journal keeps it."""
+    return {
+        "name": name,
+        "name_given": name_given,
+        "project": settings.project,
+        "task": settings.task,
+        "approach": settings.approach,
+        "phase": settings.phase,
+        "unit": settings.unit,
+        "tags": settings.tags,
+        "scope": "machine",
+        "zone": settings.zone,
+        "pue": settings.pue,
+        "electricity_price_per_kwh": settings.electricity_price_per_kwh,
+        "currency": settings.currency,
+        "user": user_name(host),
+        "git_commit": git_commit(Path.cwd()),
+        "slurm": slurm_facts(host),
+        "environment": environment_facts(host),
+        "sampler_process": sampler_process,
+    }

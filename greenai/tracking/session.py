@@ -1,0 +1,163 @@
+"""A run as it is being written: its folder, its journal, its sensors and its sampler.
+
+Starting may raise ``ConfigError``, before any user code runs. From then on nothing raises: what goes wrong is an
+incident on the record and one log line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from greenai.core.collector import Incident
+from greenai.core.errors import ConfigError
+from greenai.core.events import Role, RunState
+from greenai.core.text import Text
+from greenai.host import this_host
+from greenai.journal import format as f
+from greenai.journal.spool import create_run_folder, hold_run, is_held, new_run_id
+from greenai.journal.writer import JournalWriter
+from greenai.sampler import SamplerThread, open_sensors
+from greenai.settings.checks import check_database
+from greenai.tracking.meta import run_meta
+from greenai.tracking.sampling import SamplerChild, Sampling
+
+if TYPE_CHECKING:
+    from greenai.settings import Settings
+
+log = logging.getLogger("greenai")
+
+_NO_CHILD = Text(
+    de="Der Messprozess ließ sich nicht starten ({reason}); gemessen wird in einem Thread des Programms.",
+    en="The sampling process could not be started ({reason}); a thread of the program samples instead.",
+)
+_WRITE_FAILED = Text(
+    de="Ein Teil der Messung ging verloren: {reason}.",
+    en="Part of the measurement was lost: {reason}.",
+)
+
+
+class Session:
+    """The write side of one run in one process."""
+
+    def __init__(self, folder: Path, settings: Settings, *, owner: bool) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.owner = owner
+        self.lost: list[Incident] = []  # incidents that could not be written down
+        self._host = this_host(settings.cpu_tdp_w)
+        self._pid = os.getpid()
+        self._lock = -1
+        self._sampling: Sampling | None = None
+        self._journal: JournalWriter | None = None
+
+    @classmethod
+    def begin(cls, settings: Settings, name: str, *, name_given: bool, in_process: bool = False) -> Session:
+        """Start a run, or join the one that this process was started in.
+
+        Args:
+            settings: The settings in force.
+            name: Name of the run, or of the window if a run is joined.
+            name_given: True if a person chose the name.
+            in_process: Sample in a thread instead of a child process (for the command wrapper).
+
+        Raises:
+            ConfigError: The spool or the database cannot be written.
+        """
+        joined = running_run(settings)
+        if joined is not None:
+            session = cls(joined, settings, owner=False)
+        else:
+            if settings.ingest == "background":
+                check_database(settings.db)
+            session = cls(create_run_folder(settings.spool, new_run_id()), settings, owner=True)
+        session._start(name, name_given=name_given, in_process=in_process)
+        return session
+
+    def _start(self, name: str, *, name_given: bool, in_process: bool) -> None:
+        trouble: Incident | None = None
+        if self.owner:
+            with contextlib.suppress(OSError):  # a file system without locks: nobody can join, nothing else
+                self._lock = hold_run(self.folder)
+            if not in_process:
+                try:
+                    self._sampling = SamplerChild(self.folder, self.settings)
+                except OSError as error:
+                    trouble = Incident("sampler_in_thread", _NO_CHILD.format(reason=error.strerror))
+        self._sensors = open_sensors(self._host)
+        child = self._sampling is not None
+        meta = run_meta(self._host, self.settings, name, name_given=name_given, sampler_process=child)
+        role = Role.OWNER if self.owner else Role.MEMBER
+        try:
+            self._journal = JournalWriter(
+                self.folder, self._host, role, self._sensors.channels, self.settings.interval_s, meta
+            )
+        except OSError as error:
+            self._stop_sampling()
+            raise ConfigError(
+                _WRITE_FAILED.format(reason=f"{self.folder}: {error.strerror}"),
+            ) from error
+        if self.owner and not child:
+            for incident in self._sensors.incidents:
+                self.incident(incident)
+            self._sampling = SamplerThread(self._host, self._sensors, self._journal, self.settings.interval_s)
+        if trouble:
+            self.incident(trouble)
+        if self.owner:
+            self.mark(f.START)
+
+    def mark(self, kind: str, **extra: Any) -> None:
+        """Read all sensors now and write a marked line."""
+        t_ns, readings = self._sensors.read()
+        self._write(lambda journal: journal.readings(kind, t_ns, readings, **extra))
+
+    def event(self, kind: str, **content: Any) -> None:
+        """Write a line without readings."""
+        self._write(lambda journal: journal.event(kind, **content))
+
+    def incident(self, incident: Incident) -> None:
+        """Put an incident on the record, and one line into the log."""
+        log.warning("%s", incident.message)
+        self._write(lambda journal: journal.incident(incident))
+
+    def end(self, state: RunState, exit_code: int | None = None, error: str | None = None) -> None:
+        """Write the stop mark (owner) and let go of everything. Waits for nobody."""
+        if self._pid != os.getpid():
+            return  # a forked child leaves its parent's run alone
+        if self.owner:
+            self.mark(f.STOP, state=state.value, exit_code=exit_code, error=error)
+        self._stop_sampling()
+        self._sensors.close()
+        if self._journal is not None:
+            self._write(JournalWriter.close)
+            self._journal = None
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _stop_sampling(self) -> None:
+        if self._sampling is not None:
+            self._sampling.stop()
+            self._sampling = None
+
+    def _write(self, action: Any) -> None:
+        if self._journal is None:
+            return
+        try:
+            action(self._journal)
+        except Exception as error:  # noqa: BLE001  # our failure never harms the tracked program
+            if not self.lost:
+                log.warning("%s", _WRITE_FAILED.format(reason=error))
+            self.lost.append(Incident("journal_write_failed", _WRITE_FAILED.format(reason=repr(error))))
+
+
+def running_run(settings: Settings) -> Path | None:
+    """Return the folder of the living run that this process was started in (``GREENAI_RUN_ID``), if any."""
+    run_id = os.environ.get("GREENAI_RUN_ID", "")
+    if not run_id or Path(run_id).name != run_id:
+        return None
+    folder = settings.spool / run_id
+    return folder if folder.is_dir() and is_held(folder) else None

@@ -1,0 +1,199 @@
+"""``track``: one name for the decorator (functions, coroutines, generators) and the context manager."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+
+from greenai.settings import load_settings
+from greenai.tracking.meta import RunOptions
+from greenai.tracking.run import Run, current_run
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+    from types import TracebackType
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Tracker:
+    """What ``track(...)`` returns: a decorator and a context manager, used once or many times."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self._options = options
+        self._open: list[Run] = []
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Decorate: each call is a run. Result, exception and signature stay as they are."""
+        return _wrap(function, self._options)
+
+    def __enter__(self) -> Run:
+        run = _begin(self._options, "run")
+        self._open.append(run)
+        return run
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._innermost().finish(error)
+
+    def _innermost(self) -> Run:
+        """Return the run that this context (thread, task) opened last through this object."""
+        run = current_run()
+        while run is not None and run not in self._open:
+            run = run.outer
+        run = run or self._open[-1]
+        self._open.remove(run)
+        return run
+
+    async def __aenter__(self) -> Run:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+
+@overload
+def track(name: Callable[P, R]) -> Callable[P, R]: ...
+
+
+@overload
+def track(
+    name: str | None = None,
+    *,
+    project: str | None = None,
+    task: str | None = None,
+    approach: str | None = None,
+    phase: str | None = None,
+    unit: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    scope: str | None = None,
+    zone: str | None = None,
+    interval_s: float | None = None,
+) -> Tracker: ...
+
+
+def track(name: Any = None, **options: Any) -> Any:
+    """Track energy and CO2 of a function or a block.
+
+    As a decorator, with or without arguments, or in ``with`` and ``async with``::
+
+        @greenai.track(project="churn", approach="ai", phase="training")
+        def train(): ...
+
+        with greenai.track("fine-tune", unit="document") as run:
+            run.add_units(10_000)
+
+    Args:
+        **options: See below.
+        name: Name of the run; default is the function's name. Runs of the same name are repeats.
+        project: Project, for sums.
+        task: Task, for comparisons.
+        approach: ``ai`` or ``classical``.
+        phase: ``training``, ``inference``, ``evaluation``, ``data`` or ``other``.
+        unit: Functional unit counted by ``run.add_units``.
+        tags: Free tags.
+        scope: ``auto`` or ``machine``.
+        zone: Grid whose CO2 factor applies, e.g. ``DE``.
+        interval_s: Sampling interval in seconds.
+
+    Raises:
+        ConfigError: A setting is wrong, or spool or database cannot be written; before user code starts.
+        TypeError: An option does not exist.
+    """
+    if callable(name):
+        return _wrap(name, RunOptions())
+    return Tracker(RunOptions(name=name, **options))
+
+
+def _begin(options: RunOptions, default_name: str) -> Run:
+    settings = load_settings(options.overrides())
+    return Run(
+        settings,
+        options.name or default_name,
+        name_given=options.name is not None,
+        inside=current_run(),
+    )
+
+
+def _wrap(function: Callable[P, R], options: RunOptions) -> Callable[P, R]:
+    default_name = getattr(function, "__name__", "run")
+    if inspect.isasyncgenfunction(function):
+        return functools.wraps(function)(_async_generator(function, options, default_name))
+    if inspect.iscoroutinefunction(function):
+        return functools.wraps(function)(_coroutine(function, options, default_name))
+    if inspect.isgeneratorfunction(function):
+        return functools.wraps(function)(_generator(function, options, default_name))
+
+    @functools.wraps(function)
+    def tracked(*args: P.args, **kwargs: P.kwargs) -> R:
+        run = _begin(options, default_name)
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            run.finish(error)
+            raise
+        run.finish()
+        return result
+
+    return tracked
+
+
+def _coroutine(function: Any, options: RunOptions, name: str) -> Any:
+    async def tracked(*args: Any, **kwargs: Any) -> Any:
+        run = _begin(options, name)
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException as error:
+            run.finish(error)
+            raise
+        run.finish()
+        return result
+
+    return tracked
+
+
+def _generator(function: Any, options: RunOptions, name: str) -> Any:
+    def tracked(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        run = _begin(options, name)
+        try:
+            result = yield from function(*args, **kwargs)
+        except BaseException as error:
+            run.finish(error)
+            raise
+        run.finish()
+        return result
+
+    return tracked
+
+
+def _async_generator(function: Any, options: RunOptions, name: str) -> Any:
+    async def tracked(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        run = _begin(options, name)
+        inner = function(*args, **kwargs)
+        step = inner.asend(None)
+        try:
+            while True:
+                try:
+                    item = await step
+                except StopAsyncIteration:
+                    break
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    await inner.aclose()
+                    raise
+                except BaseException as error:  # noqa: BLE001  # thrown in by the consumer: it is the inner one's
+                    step = inner.athrow(error)
+                else:
+                    step = inner.asend(sent)
+        except BaseException as error:
+            run.finish(error)
+            raise
+        run.finish()
+
+    return tracked
