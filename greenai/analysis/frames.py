@@ -34,14 +34,22 @@ def load_runs(
         ConfigError: pandas is not installed.
         StoreError: The database cannot be read.
     """
-    pandas = _pandas()
     query = RunQuery(project=project, task=task, approach=approach, phase=phase, descending=False)
     analysis = Analysis.open(load_settings())
     try:
-        rows = [_row(record) for record in analysis.runs(query)]
+        return runs_frame(analysis, query)
     finally:
         analysis.close()
-    frame: pd.DataFrame = pandas.DataFrame(rows)
+
+
+def runs_frame(analysis: Analysis, query: RunQuery) -> pd.DataFrame:
+    """Return the runs of a query as a data frame.
+
+    Raises:
+        ConfigError: pandas is not installed.
+    """
+    pandas = _pandas()
+    frame: pd.DataFrame = pandas.DataFrame([_row(record) for record in analysis.runs(query)])
     for column in ("started_at", "ended_at"):
         if column in frame:
             frame[column] = pandas.to_datetime(frame[column], unit="ms", utc=True)

@@ -58,11 +58,11 @@ def load_settings(
     origins: dict[str, str] = {}
     for origin, layer in _layers(environ, folder or Path.cwd()):
         for key, value in layer.items():
-            values[key] = _parse(key, value, origin)
+            values[key] = parse_value(key, value, origin)
             origins[key] = origin
     for key, value in (overrides or {}).items():
         if value is not None:
-            values[key] = _parse(key, value, _ARGUMENT.en)
+            values[key] = parse_value(key, value, _ARGUMENT.en)
             origins[key] = _ARGUMENT.en
     data = data_folder(environ)
     values.setdefault("db", f"sqlite:///{data / 'greenai.db'}")
@@ -125,9 +125,18 @@ def _toml(path: Path, section: tuple[str, ...]) -> dict[str, Any]:
     return data
 
 
-def _parse(key: str, value: Any, origin: str) -> Any:
-    if key not in BY_NAME:
-        raise _unknown(origin, key)
+def parse_value(key: str, value: Any, origin: str) -> Any:
+    """Return the value of a setting in its own type.
+
+    Args:
+        key: Name of the setting.
+        value: As a file, an environment variable or a call has it.
+        origin: Where it was said, for the message.
+
+    Raises:
+        ConfigError: There is no such setting, or the value does not fit.
+    """
+    check_key(key, origin)
     setting = BY_NAME[key]
     try:
         return setting.parse(value)
@@ -136,6 +145,16 @@ def _parse(key: str, value: Any, origin: str) -> Any:
         raise ConfigError(
             _WRONG_VALUE.format(origin=origin, key=key, value=shown, expected=error.expected)
         ) from None
+
+
+def check_key(key: str, origin: str) -> None:
+    """Make sure that there is such a setting.
+
+    Raises:
+        ConfigError: There is none; the message names the nearest.
+    """
+    if key not in BY_NAME:
+        raise _unknown(origin, key)
 
 
 def _unknown(origin: str, key: str, prefix: str = "") -> ConfigError:

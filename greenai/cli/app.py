@@ -1,0 +1,78 @@
+"""What every command is given: the language, the settings, and the two output channels."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from greenai.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from greenai.analysis import Analysis
+    from greenai.core.text import Language, Text
+    from greenai.settings import Settings
+
+
+@dataclass(slots=True)
+class App:
+    """The running program.
+
+    Attributes:
+        language: What it speaks.
+        overrides: Settings from the command line that hold for every command.
+    """
+
+    language: Language
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+    def say(self, text: Text, **values: object) -> str:
+        """Return a text in the program's language, its placeholders filled."""
+        return (text.format(**values) if values else text).to(self.language)
+
+    def tell(self, text: Text, **values: object) -> None:
+        """Talk to the person: one line on stderr."""
+        print(self.say(text, **values), file=sys.stderr)
+
+    def settings(self, **overrides: Any) -> Settings:
+        """Return the settings in force.
+
+        Raises:
+            ConfigError: One of them is wrong.
+        """
+        return load_settings({**self.overrides, **overrides})
+
+    def analysis(self) -> Analysis:
+        """Open the data, those still in the spool included.
+
+        Raises:
+            GreenAIError: The database cannot be opened.
+        """
+        from greenai.analysis import Analysis
+
+        return Analysis.open(self.settings())
+
+
+def print_json(data: Any) -> None:
+    """Write data to stdout as JSON."""
+    print(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
+    """Write an aligned table to stdout.
+
+    Args:
+        headings: One per column.
+        rows: Cells as text.
+        right: Indices of the columns that are aligned to the right (figures).
+    """
+    widths = [max(len(row[i]) for row in (headings, *rows)) for i in range(len(headings))]
+    for row in (headings, *rows):
+        cells = [
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())

@@ -1,0 +1,132 @@
+"""click in two languages: its headings and its complaints."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+
+from greenai.core.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from greenai.cli.app import App
+
+_USAGE = Text(de="Aufruf: ", en="Usage: ")
+_OPTIONS = Text(de="Optionen", en="Options")
+_COMMANDS = Text(de="Befehle", en="Commands")
+HELP_OPTION = Text(de="Diese Hilfe zeigen.", en="Show this help.")
+
+_NO_OPTION = Text(de="Die Option „{name}“ gibt es nicht.", en='There is no option "{name}".')
+_NO_COMMAND = Text(de="Den Befehl „{name}“ gibt es nicht.", en='There is no command "{name}".')
+_NEAREST = Text(de="Gemeint ist vielleicht: {names}.", en="Did you mean: {names}?")
+_MISSING = Text(de="Es fehlt: {name}.", en="Missing: {name}.")
+_WRONG = Text(de="{name}: {value} passt nicht ({reason}).", en="{name}: {value} does not fit ({reason}).")
+_OTHER = Text(de="Der Aufruf passt nicht: {reason}", en="That call does not fit: {reason}")
+_SEE_HELP = Text(de="Hilfe: {path} --help", en="Help: {path} --help")
+
+
+class UnknownCommandError(click.UsageError):
+    """A command that does not exist."""
+
+    def __init__(self, name: str, nearest: list[str], context: click.Context) -> None:
+        super().__init__(name, context)
+        self.name = name
+        self.nearest = nearest
+
+
+class _Localised(click.Command):
+    """Formats usage and options in the program's language."""
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        app: App = ctx.obj
+        pieces = self.collect_usage_pieces(ctx)
+        formatter.write_usage(ctx.command_path, " ".join(pieces), prefix=app.say(_USAGE))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        app: App = ctx.obj
+        records = [record for parameter in self.get_params(ctx) if (record := parameter.get_help_record(ctx))]
+        if records:
+            with formatter.section(app.say(_OPTIONS)):
+                formatter.write_dl(records)
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        option = super().get_help_option(ctx)
+        app: App = ctx.obj
+        if option is not None:
+            option.help = app.say(HELP_OPTION)
+        return option
+
+
+class Command(_Localised):
+    """A command."""
+
+
+class Group(_Localised, click.Group):
+    """A group of commands; those given as module names are imported when they are called."""
+
+    def __init__(
+        self, *args: object, lazy: Mapping[str, tuple[str, Text]] | None = None, **kwargs: object
+    ) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # click's own signature, passed through
+        self._lazy = dict(lazy or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        """Return the names in the order in which they were given."""
+        return [*self._lazy, *self.commands]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, importing its module if need be."""
+        if cmd_name in self._lazy:
+            command: click.Command = import_module(self._lazy[cmd_name][0]).build(ctx.obj)
+            return command
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; one that does not exist is answered with the nearest names."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            from difflib import get_close_matches
+
+            raise UnknownCommandError(args[0], get_close_matches(args[0], self.list_commands(ctx)), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write options and commands; a command's line needs no import."""
+        app: App = ctx.obj
+        super().format_options(ctx, formatter)
+        rows = [(name, app.say(text)) for name, (_, text) in self._lazy.items()]
+        rows += [(name, command.get_short_help_str(limit=100)) for name, command in self.commands.items()]
+        with formatter.section(app.say(_COMMANDS)):
+            formatter.write_dl(rows)
+
+
+def complaint(app: App, error: click.ClickException) -> str:
+    """Put what click found wrong into the program's language."""
+    context = getattr(error, "ctx", None)
+    lines = [_what(app, error)]
+    if context is not None:
+        lines.append(app.say(_SEE_HELP, path=context.command_path))
+    return "\n".join(lines)
+
+
+def _what(app: App, error: click.ClickException) -> str:
+    if isinstance(error, UnknownCommandError):
+        return " ".join([app.say(_NO_COMMAND, name=error.name), *_nearest(app, error.nearest)])
+    if isinstance(error, click.NoSuchOption):
+        return " ".join([app.say(_NO_OPTION, name=error.option_name), *_nearest(app, error.possibilities or [])])
+    if isinstance(error, click.MissingParameter) and error.param is not None:
+        return app.say(_MISSING, name=error.param.get_error_hint(error.ctx))
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        hint = error.param.get_error_hint(error.ctx)
+        choices = getattr(error.param.type, "choices", None)
+        reason = " | ".join(str(choice) for choice in choices) if choices else error.message.rstrip(".")
+        return app.say(_WRONG, name=hint, value="", reason=reason).replace("  ", " ")
+    return app.say(_OTHER, reason=error.format_message())
+
+
+def _nearest(app: App, names: list[str]) -> list[str]:
+    return [app.say(_NEAREST, names=", ".join(sorted(names)))] if names else []

@@ -1,0 +1,168 @@
+"""One run on the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from greenai.cli.app import print_table
+from greenai.cli.format import energy_words, moment
+from greenai.core import labels, quantity
+from greenai.core.text import Text
+
+if TYPE_CHECKING:
+    from greenai.cli.app import App
+    from greenai.core.record import Emissions, RunRecord
+
+_RUN = Text(de="Lauf", en="Run")
+_STATE = Text(de="Zustand", en="State")
+_STATE_WITH_CODE = Text(de="{state}, Exit-Code {code}", en="{state}, exit code {code}")
+_TIME = Text(de="Zeit", en="Time")
+_BELONGS = Text(de="Gehört zu", en="Belongs to")
+_ENERGY = Text(de="Energie", en="Energy")
+_MEASURED = Text(de="davon gemessen", en="of it measured")
+_EMISSIONS = Text(de="CO2e (ortsbasiert)", en="CO2e (location-based)")
+_UPSTREAM = Text(de="Vorkette (extra)", en="upstream (extra)")
+_FACTOR = Text(de="Faktor", en="Factor")
+_FACTOR_VALUE = Text(
+    de="{value} g/kWh, {zone} {year}, {gases}, {boundary}{unverified}; {source}, {edition}",
+    en="{value} g/kWh, {zone} {year}, {gases}, {boundary}{unverified}; {source}, {edition}",
+)
+_UNVERIFIED = Text(de=", ungeprüft", en=", unverified")
+_PUE = Text(de="PUE", en="PUE")
+_ASSUMED = Text(de="{pue} (angenommen)", en="{pue} (assumed)")
+_WORK = Text(de="Leistung", en="Work")
+_PER_UNIT = Text(de="{units} x {unit}, je {energy}", en="{units} x {unit}, {energy} each")
+_COST = Text(de="Stromkosten", en="Electricity cost")
+_METRICS = Text(de="Qualität", en="Metrics")
+_TAGS = Text(de="Merkmale", en="Tags")
+_CHANNELS = (
+    Text(de="Teil", en="Part"),
+    Text(de="Gerät", en="Device"),
+    Text(de="Energie", en="Energy"),
+    Text(de="Bereich", en="Range"),
+    Text(de="Güte", en="Quality"),
+    Text(de="Verfahren", en="Method"),
+    Text(de="Lücke", en="Gap"),
+    Text(de="gezählt", en="counted"),
+)
+_YES = Text(de="ja", en="yes")
+_NO = Text(de="nein", en="no")
+_WINDOWS = (
+    Text(de="Abschnitt", en="Window"),
+    Text(de="in", en="in"),
+    Text(de="Dauer", en="Duration"),
+    Text(de="Energie", en="Energy"),
+)
+_NOTE = Text(de="Hinweis", en="Note")
+
+
+def show_run(app: App, record: RunRecord) -> None:
+    """Write a run to stdout for people."""
+    language = app.language
+    width = max(len(label) for label, _ in _facts(app, record))
+    for label, value in _facts(app, record):
+        print(f"{label.ljust(width)}  {value}")
+    print()
+    print_table(
+        [app.say(heading) for heading in _CHANNELS],
+        [
+            [
+                app.say(labels.COMPONENT[channel.component]),
+                channel.device,
+                quantity.energy(channel.energy_j, language),
+                f"{quantity.energy(channel.low_j, language, 2)} … {quantity.energy(channel.high_j, language, 2)}",
+                app.say(labels.QUALITY[channel.quality]),
+                channel.method,
+                quantity.duration(channel.gap_s, language) if channel.gap_s else quantity.NO_VALUE,
+                app.say(_YES if channel.counted else _NO),
+            ]
+            for channel in record.energy.channels
+        ],
+        right=(2,),
+    )
+    if record.windows:
+        print()
+        rows = [
+            [
+                window.name,
+                window.parent or quantity.NO_VALUE,
+                quantity.duration(window.duration_s, language),
+                quantity.energy(window.energy_j, language),
+            ]
+            for window in record.windows
+        ]
+        print_table([app.say(heading) for heading in _WINDOWS], rows, right=(2, 3))
+    notes = {app.say(channel.note) for channel in record.energy.channels if channel.note}
+    for note in sorted(notes):
+        print(f"\n{app.say(_NOTE)}: {note}", end="")
+    for incident in record.incidents:
+        remedy = f" {app.say(incident.remedy)}" if incident.remedy else ""
+        print(f"\n{app.say(_NOTE)}: {app.say(incident.message)}{remedy}", end="")
+    if notes or record.incidents:
+        print()
+
+
+def _facts(app: App, record: RunRecord) -> list[tuple[str, str]]:
+    language = app.language
+    state = app.say(labels.STATE[record.state])
+    if record.exit_code is not None:
+        state = app.say(_STATE_WITH_CODE, state=state, code=record.exit_code)
+    approach, phase = labels.approach_label(record.approach), labels.phase_label(record.phase)
+    parts = (record.project, record.task, app.say(approach), app.say(phase))
+    belongs = [part for part in parts if part and part != quantity.NO_VALUE]
+    began, lasted = moment(record.started_ms, language), quantity.duration(record.duration_s, language)
+    facts = [
+        (app.say(_RUN), f"{record.id}  {record.name}"),
+        (app.say(_STATE), f"{state}{f' ({record.error})' if record.error else ''}"),
+        (app.say(_TIME), ", ".join([began, lasted, *record.hosts])),
+    ]
+    if belongs:
+        facts.append((app.say(_BELONGS), " / ".join(belongs)))
+    facts.append((app.say(_ENERGY), energy_words(record.energy, language)))
+    if record.energy.measured_share is not None:
+        facts.append((app.say(_MEASURED), quantity.percent(record.energy.measured_share, language)))
+    if record.emissions is not None:
+        facts += _emission_facts(app, record.emissions)
+    if record.cost is not None and record.cost.amount is not None:
+        facts.append((app.say(_COST), f"{quantity.number(record.cost.amount, language)} {record.cost.currency}"))
+    if record.work.units > 0:
+        each = app.say(
+            _PER_UNIT,
+            units=quantity.integer(record.work.units, language),
+            unit=record.work.unit or "?",
+            energy=quantity.energy(record.work.energy_per_unit_j, language),
+        )
+        facts.append((app.say(_WORK), each))
+    if record.metrics:
+        metrics = ", ".join(f"{m.name} = {quantity.number(m.value, language, 4)}" for m in record.metrics)
+        facts.append((app.say(_METRICS), metrics))
+    if record.tags:
+        facts.append((app.say(_TAGS), ", ".join(f"{key}={value}" for key, value in record.tags.items())))
+    return facts
+
+
+def _emission_facts(app: App, emissions: Emissions) -> list[tuple[str, str]]:
+    language = app.language
+    if emissions.location_g is None:
+        reason = app.say(emissions.reason) if emissions.reason else quantity.NO_VALUE
+        return [(app.say(_EMISSIONS), reason)]
+    facts = [(app.say(_EMISSIONS), quantity.mass(emissions.location_g, language))]
+    if emissions.upstream_g is not None:
+        facts.append((app.say(_UPSTREAM), quantity.mass(emissions.upstream_g, language)))
+    factor = emissions.factor
+    if factor is not None:
+        value = app.say(
+            _FACTOR_VALUE,
+            value=quantity.number(factor.value_g_per_kwh, language),
+            zone=factor.zone,
+            year=factor.year,
+            gases=factor.gases,
+            boundary=labels.BOUNDARY.get(factor.boundary, factor.boundary),
+            unverified="" if factor.verified else _UNVERIFIED,
+            source=factor.source,
+            edition=factor.edition,
+        )
+        facts.append((app.say(_FACTOR), value))
+    pue = quantity.number(emissions.pue, language)
+    facts.append((app.say(_PUE), app.say(_ASSUMED, pue=pue) if emissions.pue_assumed else pue))
+    return facts

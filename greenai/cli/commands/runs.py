@@ -1,0 +1,216 @@
+"""``greenai runs``: list, show, export, delete, tag."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from greenai.cli.app import print_json, print_table
+from greenai.cli.base import Command, Group
+from greenai.cli.commands.run_page import show_run
+from greenai.cli.format import moment
+from greenai.core import labels, quantity
+from greenai.core.errors import ConfigError
+from greenai.core.record_json import record_to_dict, timestamp
+from greenai.core.text import Text
+from greenai.core.views import RunQuery
+from greenai.settings.model import BY_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from greenai.cli.app import App
+    from greenai.core.views import RunRow
+
+_ABOUT = Text(de="Läufe zeigen, ausgeben, löschen, auszeichnen.", en="Show, export, delete and tag runs.")
+_LIST = Text(de="Die letzten Läufe zeigen.", en="Show the latest runs.")
+_SHOW = Text(de="Einen Lauf zeigen (Kennung, Name oder latest).", en="Show one run (id, name or latest).")
+_EXPORT = Text(de="Alle Läufe ausgeben.", en="Export all runs.")
+_DELETE = Text(de="Einen Lauf mit seinen Journalen löschen.", en="Delete a run and its journals.")
+_TAG = Text(de="Einem Lauf Merkmale geben.", en="Give tags to a run.")
+_JSON = Text(de="Als JSON ausgeben", en="print JSON")
+_LIMIT = Text(de="Höchstens so viele Läufe", en="at most this many runs")
+_FORMAT = Text(de="Form der Ausgabe", en="form of the output")
+_OUTPUT = Text(de="In diese Datei statt nach stdout", en="into this file instead of stdout")
+_YES = Text(de="Nicht nachfragen", en="do not ask")
+
+_NONE_YET = Text(
+    de="Noch keine Läufe. Der erste: greenai run -- python train.py",
+    en="No runs yet. The first: greenai run -- python train.py",
+)
+_HEADINGS = (
+    Text(de="Kennung", en="Id"),
+    Text(de="Name", en="Name"),
+    Text(de="Aufgabe", en="Task"),
+    Text(de="Ansatz", en="Approach"),
+    Text(de="Zustand", en="State"),
+    Text(de="Beginn", en="Start"),
+    Text(de="Dauer", en="Duration"),
+    Text(de="Energie", en="Energy"),
+    Text(de="Güte", en="Quality"),
+    Text(de="CO2", en="CO2"),
+)
+_SURE = Text(
+    de="Den Lauf {run} ({name}) samt Messdaten endgültig löschen?",
+    en="Delete run {run} ({name}) and its readings for good?",
+)
+_DELETED = Text(de="Gelöscht: {run}", en="Deleted: {run}")
+_TAGGED = Text(de="Merkmale von {run}: {tags}", en="Tags of {run}: {tags}")
+_NEEDS_FILE = Text(de="Parquet braucht eine Datei: -o laeufe.parquet", en="Parquet needs a file: -o runs.parquet")
+
+
+def build(app: App) -> click.Command:
+    """Return the command group; without a subcommand it lists."""
+    group = Group("runs", help=app.say(_ABOUT), invoke_without_command=True, params=_list_options(app))
+
+    def list_if_alone(**given: Any) -> None:
+        context = click.get_current_context()
+        if context.invoked_subcommand is None:
+            _list(app, **given)
+
+    group.callback = list_if_alone
+    reference = click.Argument(["run"], metavar="RUN")
+    as_json = click.Option(["--json", "as_json"], is_flag=True, help=app.say(_JSON))
+    formats = click.Option(
+        ["--format", "form"], type=click.Choice(["csv", "json", "parquet"]), default=None, help=app.say(_FORMAT)
+    )
+    output = click.Option(["-o", "--output"], metavar="FILE", help=app.say(_OUTPUT))
+    yes = click.Option(["--yes"], is_flag=True, help=app.say(_YES))
+    tags = click.Argument(["tags"], nargs=-1, required=True, metavar="KEY=VALUE...")
+
+    def add(name: str, about: Text, function: Callable[..., Any], params: list[click.Parameter]) -> None:
+        group.add_command(
+            Command(name, help=app.say(about), params=params, callback=lambda **given: function(app, **given))
+        )
+
+    add("list", _LIST, _list, _list_options(app))
+    add("show", _SHOW, _show, [as_json, reference])
+    add("export", _EXPORT, _export, [*_filters(app), formats, output])
+    add("delete", _DELETE, _delete, [yes, reference])
+    add("tag", _TAG, _tag, [reference, tags])
+    return group
+
+
+def _filters(app: App) -> list[click.Parameter]:
+    return [
+        click.Option([f"--{name}"], help=app.say(BY_NAME[name].help))
+        for name in ("project", "task", "approach", "phase")
+    ]
+
+
+def _list_options(app: App) -> list[click.Parameter]:
+    return [
+        *_filters(app),
+        click.Option(["--limit"], type=click.IntRange(min=1), default=20, show_default=True, help=app.say(_LIMIT)),
+        click.Option(["--json", "as_json"], is_flag=True, help=app.say(_JSON)),
+    ]
+
+
+def _list(app: App, limit: int, as_json: bool, **filters: Any) -> None:
+    rows = app.analysis().run_page(RunQuery(limit=limit, **filters)).rows
+    if as_json:
+        print_json([_row_json(row) for row in rows])
+    elif not rows:
+        app.tell(_NONE_YET)
+    else:
+        print_table([app.say(heading) for heading in _HEADINGS], [_cells(app, row) for row in rows], (6, 7, 9))
+
+
+def _show(app: App, run: str, as_json: bool) -> None:
+    record = app.analysis().run(run)
+    if as_json:
+        print_json(record_to_dict(record, app.language))
+    else:
+        show_run(app, record)
+
+
+def _export(app: App, form: str | None, output: str | None, **filters: Any) -> None:
+    form = form or (Path(output).suffix.lstrip(".") if output else "json")
+    analysis = app.analysis()
+    query = RunQuery(descending=False, **filters)
+    if form == "parquet":
+        if output is None:
+            raise ConfigError(_NEEDS_FILE)
+        from greenai.analysis.frames import runs_frame
+
+        runs_frame(analysis, query).to_parquet(output)
+        return
+    with open(output, "w", encoding="utf-8", newline="") if output else _stdout() as stream:  # noqa: PTH123
+        if form == "csv":
+            rows = [_row_json(row) for row in analysis.run_page(query).rows]
+            writer = csv.DictWriter(stream, fieldnames=list(_row_json_fields()))
+            writer.writeheader()
+            writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows)
+        else:
+            import json
+
+            records = [record_to_dict(record, app.language) for record in analysis.runs(query)]
+            json.dump(records, stream, indent=2, ensure_ascii=False)
+            stream.write("\n")
+
+
+def _delete(app: App, run: str, yes: bool) -> None:
+    analysis = app.analysis()
+    record = analysis.run(run)
+    if not yes:
+        click.confirm(app.say(_SURE, run=record.id, name=record.name), abort=True, err=True)
+    analysis.store.delete(record.id)
+    shutil.rmtree(analysis.settings.spool / record.id, ignore_errors=True)
+    app.tell(_DELETED, run=record.id)
+
+
+def _tag(app: App, run: str, tags: tuple[str, ...]) -> None:
+    pairs = app.settings(tags=",".join(tags)).tags
+    analysis = app.analysis()
+    record = analysis.run(run)
+    analysis.store.tag(record.id, pairs)
+    shown = ", ".join(f"{key}={value}" for key, value in analysis.run(record.id).tags.items())
+    app.tell(_TAGGED, run=record.id, tags=shown)
+
+
+def _cells(app: App, row: RunRow) -> list[str]:
+    dash = quantity.NO_VALUE
+    return [
+        row.id,
+        row.name[:32],
+        row.task or dash,
+        app.say(labels.approach_label(row.approach)),
+        app.say(labels.STATE[row.state]),
+        moment(row.started_ms, app.language),
+        quantity.duration(row.duration_s, app.language),
+        quantity.energy(row.total_j, app.language),
+        app.say(labels.quality_label(row.quality)),
+        quantity.mass(row.location_g, app.language),
+    ]
+
+
+def _row_json(row: RunRow) -> dict[str, Any]:
+    values = {name: getattr(row, name) for name in row.__slots__}
+    values["state"] = row.state.value
+    values["quality"] = row.quality.value if row.quality else None
+    values["started_at"] = timestamp(values.pop("started_ms"))
+    return values
+
+
+def _row_json_fields() -> list[str]:
+    from greenai.core.views import RunRow as Row
+
+    return [name for name in Row.__slots__ if name != "started_ms"] + ["started_at"]
+
+
+def _harmless(value: Any) -> Any:
+    """Keep a spreadsheet from taking a run's name for a formula."""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return value
+
+
+def _stdout() -> Any:
+    from contextlib import nullcontext
+
+    return nullcontext(sys.stdout)

@@ -1,0 +1,63 @@
+"""How figures look on a terminal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from greenai.core import quantity
+from greenai.core.labels import quality_label
+from greenai.core.text import Text
+
+if TYPE_CHECKING:
+    from greenai.core.record import Energy, RunRecord
+    from greenai.core.statistics import Interval
+    from greenai.core.text import Language
+
+_UNKNOWN_ENERGY = Text(de="Energie unbekannt", en="energy unknown")
+_SUMMARY = Text(
+    de="greenai: {energy} in {duration}{emissions} · Lauf {run} ({name})",
+    en="greenai: {energy} in {duration}{emissions} · run {run} ({name})",
+)
+
+
+def energy_words(energy: Energy, language: Language) -> str:
+    """Return an energy with quality and range: ``12.3 J (estimated, 6 J to 25 J)``."""
+    if energy.total_j is None:
+        return _UNKNOWN_ENERGY.to(language)
+    low, high = quantity.energy(energy.low_j, language, 2), quantity.energy(energy.high_j, language, 2)
+    between = quantity.interval(low, high).to(language)
+    return f"{quantity.energy(energy.total_j, language)} ({quality_label(energy.quality).to(language)}, {between})"
+
+
+def summary(record: RunRecord, language: Language) -> str:
+    """Return the one line that ``greenai run`` says at the end."""
+    emissions = record.emissions
+    known = emissions is not None and emissions.location_g is not None
+    grams = f", {quantity.mass(emissions.location_g, language)} CO2e" if emissions and known else ""
+    return _SUMMARY.format(
+        energy=energy_words(record.energy, language),
+        duration=quantity.duration(record.duration_s, language),
+        emissions=grams,
+        run=record.id,
+        name=record.name,
+    ).to(language)
+
+
+def moment(t_ms: int | None, language: Language) -> str:
+    """Return a moment in local time: ``21.11.2026 13:05`` or ``2026-11-21 13:05``."""
+    if t_ms is None:
+        return quantity.NO_VALUE
+    local = datetime.fromtimestamp(t_ms / 1000, tz=UTC).astimezone()
+    return local.strftime("%d.%m.%Y %H:%M" if language == "de" else "%Y-%m-%d %H:%M")
+
+
+def with_interval(value: Interval | None, language: Language, digits: int = 3) -> str:
+    """Return a value and, where there is one, its 95 % interval: ``12.3 [10.1; 14.9]``."""
+    if value is None:
+        return quantity.NO_VALUE
+    middle = quantity.number(value.value, language, digits)
+    if value.low is None or value.high is None:
+        return middle
+    low, high = quantity.number(value.low, language, digits), quantity.number(value.high, language, digits)
+    return f"{middle} [{low}; {high}]"

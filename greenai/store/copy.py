@@ -1,0 +1,34 @@
+"""Copying everything from one database into another, run by run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, insert, select
+
+from greenai.store import schema as s
+
+if TYPE_CHECKING:
+    from greenai.store.store import Store
+
+
+def copy_all(source: Store, target: Store) -> int:
+    """Copy all runs with their samples, tags, footprints and the chosen baselines; return the number of runs.
+
+    Runs that the target has already are replaced, so that a broken copy can be repeated.
+    """
+    with source.engine.connect() as reading:
+        ids = [row[0] for row in reading.execute(select(s.run.c.id))]
+        for run_id in ids:
+            with target.engine.begin() as writing:
+                writing.execute(delete(s.run).where(s.run.c.id == run_id))
+                for table, column in ((s.run, s.run.c.id), *((t, t.c.run_id) for t in (*s.OF_RUN, s.run_tag))):
+                    found = reading.execute(select(table).where(column == run_id)).mappings().all()
+                    if found:
+                        writing.execute(insert(table), [dict(row) for row in found])
+        baselines = reading.execute(select(s.baseline)).mappings().all()
+    with target.engine.begin() as writing:
+        for row in baselines:
+            writing.execute(delete(s.baseline).where(s.baseline.c.task == row["task"]))
+            writing.execute(insert(s.baseline).values(dict(row)))
+    return len(ids)

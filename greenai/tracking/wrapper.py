@@ -1,0 +1,142 @@
+"""``greenai run``: any command, tracked from outside. Its input, output, signals and exit code are its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from greenai.carbon.footprint import with_footprint
+from greenai.core.account import account
+from greenai.core.events import RunState
+from greenai.journal import format as f
+from greenai.journal.reader import read_run
+from greenai.tracking.sampling import ingest_detached
+from greenai.tracking.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
+
+    from greenai.core.record import RunRecord
+    from greenai.settings import Settings
+
+NOT_EXECUTABLE = 126
+NOT_FOUND = 127
+_AFTER_SIGNAL = 128
+_FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+# Ctrl-C and Ctrl-\ reach the command by itself: the terminal sends them to the whole group.
+_FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
+_WINDOW_ID = "command"
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """How a command ended.
+
+    Attributes:
+        exit_code: Its exit code as a shell would give it.
+        record: The run; None if the command could not be started.
+    """
+
+    exit_code: int
+    record: RunRecord | None
+
+
+def run_command(
+    command: Sequence[str], settings: Settings, name: str | None, units: float | None = None
+) -> Wrapped:
+    """Run a command to its end and track the machine meanwhile.
+
+    Args:
+        command: Program and arguments.
+        settings: The settings in force.
+        name: Name of the run; default is the program's name.
+        units: Functional units that the command delivers.
+
+    Raises:
+        ConfigError: The spool or the database cannot be written; the command was not started.
+    """
+    program = shutil.which(command[0])
+    if program is None:
+        return Wrapped(NOT_EXECUTABLE if Path(command[0]).exists() else NOT_FOUND, None)
+    session = Session.begin(settings, name or _name(command), name_given=name is not None, in_process=True)
+    if not session.owner:
+        session.mark(f.BEGIN, id=_WINDOW_ID, name=name or _name(command), parent=None)
+    exit_code, killed = _execute(command, session)
+    if units is not None:
+        session.event(f.UNITS, n=units)
+    if not session.owner:
+        session.mark(f.END, id=_WINDOW_ID)
+    state = RunState.COMPLETED if exit_code == 0 else RunState.KILLED if killed else RunState.FAILED
+    session.end(state, exit_code)
+    if session.owner and settings.ingest == "background":
+        ingest_detached(session.folder, settings.db)
+    return Wrapped(exit_code, _record(session))
+
+
+def _execute(command: Sequence[str], session: Session) -> tuple[int, bool]:
+    environ = {
+        **os.environ,
+        "GREENAI_RUN_ID": session.folder.name,
+        "GREENAI_SPOOL": str(session.settings.spool),
+        "GREENAI_DB": session.settings.db,
+    }
+    with _signals_forwarded() as children:
+        try:
+            child = subprocess.Popen(list(command), env=environ)
+        except OSError:  # e.g. a script without an interpreter line
+            return NOT_EXECUTABLE, False
+        children.append(child)
+        code = child.wait()
+    return (_AFTER_SIGNAL - code, True) if code < 0 else (code, False)
+
+
+@contextmanager
+def _signals_forwarded() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Pass signals on to the command, and outlive those that come from the terminal."""
+    children: list[subprocess.Popen[bytes]] = []
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        for child in children:
+            child.send_signal(number)
+
+    def leave_to_command(_number: int, _frame: FrameType | None) -> None:
+        pass
+
+    # Handlers, not SIG_IGN: an ignored signal would stay ignored in the command.
+    # One that is ignored already (nohup) stays so, here and there.
+    wanted = dict.fromkeys(_FORWARDED, forward) | dict.fromkeys(_FROM_TERMINAL, leave_to_command)
+    before = {
+        number: signal.signal(number, handler)
+        for number, handler in wanted.items()
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield children
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _record(session: Session) -> RunRecord | None:
+    try:
+        record = account(read_run(session.folder), None if session.owner else _WINDOW_ID).record
+    except (OSError, ValueError):
+        return None
+    return with_footprint(record, session.settings)
+
+
+def _name(command: Sequence[str]) -> str:
+    """Return ``train.py`` for ``python train.py``, else the program's name. Arguments may hold secrets."""
+    program = Path(command[0]).name
+    if program.startswith("python"):
+        script = next((word for word in command[1:] if not word.startswith("-")), None)
+        if script is not None and script.endswith(".py"):
+            return Path(script).name
+    return program
