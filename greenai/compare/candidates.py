@@ -47,26 +47,32 @@ def _candidate(records: Sequence[RunRecord]) -> Candidate:
     last = max(good or records, key=lambda record: record.started_ms)
     metric = last.metrics[0] if last.metrics else None
     counted = [channel for record in good for channel in record.energy.channels if channel.counted]
+    units = {(record.work.unit or "unit") if record.work.units > 0 else None for record in good}
+    unit = units.pop() if len(units) == 1 else None
     qualities = {record.quality for record in good}
     return Candidate(
         name=last.name,
         approach=Approach(last.approach or ""),
-        observations=tuple(_observation(r, metric.name if metric else None) for r in good),
+        observations=tuple(
+            _observation(r, metric.name if metric else None, per_unit=unit is not None) for r in good
+        ),
         metric=metric.name if metric else None,
         higher_is_better=metric.higher_is_better if metric else True,
-        unit=last.work.unit if all(record.work.units > 0 for record in good) else None,
+        unit=unit,
         phase=last.phase,
         methods=frozenset(channel.method for channel in counted),
         components=frozenset(channel.component.value for channel in counted),
         hardware=frozenset(_hardware(record) for record in good),
-        quality=Quality.ESTIMATED if Quality.ESTIMATED in qualities else next(iter(qualities), None),
+        quality=next(
+            (q for q in (Quality.ESTIMATED, Quality.ALLOCATED, Quality.MEASURED) if q in qualities), None
+        ),
         uncertainty_rel=max((_uncertainty(record) for record in good), default=0.0),
         excluded=len(records) - len(good),
     )
 
 
-def _observation(record: RunRecord, metric: str | None) -> Observation:
-    energy_j = record.work.energy_per_unit_j if record.work.units > 0 else record.energy.total_j
+def _observation(record: RunRecord, metric: str | None, *, per_unit: bool) -> Observation:
+    energy_j = record.work.energy_per_unit_j if per_unit else record.energy.total_j
     values = {m.name: m.value for m in record.metrics}
     return Observation(record.id, float(energy_j or 0.0), values.get(metric) if metric else None)
 
@@ -81,4 +87,4 @@ def _uncertainty(record: RunRecord) -> float:
 def _hardware(record: RunRecord) -> str:
     environment = record.environment
     gpus = ",".join(sorted(c.device for c in record.energy.channels if c.component == "gpu"))
-    return f"{environment.get('cpu')} x{environment.get('cpus')} {gpus}".strip()
+    return f"{'+'.join(record.hosts)}: {environment.get('cpu')} x{environment.get('cpus')} {gpus}".strip()

@@ -44,11 +44,13 @@ _BOUNDARY_DIFFERS = Text(
     de="verschiedene Systemgrenzen: gezählt wurden {ai} und {classical}",
     en="different system boundaries: {ai} and {classical} were counted",
 )
+_NO_PHASE = Text(de="ohne Phase", en="no phase")
+_ZERO_ENERGY = Text(de="„{name}“ hat eine gemessene Energie von 0 J", en='"{name}" has a measured energy of 0 J')
 _PER_RUN = Text(de="Lauf", en="run")
 
 _FEW_REPEATS = Text(
-    de="Nur {n} Wiederholungen; empfohlen sind mindestens 5.",
-    en="Only {n} repeats; at least 5 are recommended.",
+    de="Wiederholungen je Seite: {n}; empfohlen sind mindestens 5.",
+    en="Repeats per side: {n}; at least 5 are recommended.",
 )
 _DEFAULT_MARGINS = Text(
     de="Niemand hat vor den Läufen Schwellen gesetzt; es gelten Vorgaben des Programms "
@@ -57,9 +59,9 @@ _DEFAULT_MARGINS = Text(
     "(equal within 1 %, worth having from 2 % of the classical quality).",
 )
 _ESTIMATED = Text(
-    de="Die Energien sind geschätzt, nicht gemessen. Beide Seiten tragen denselben Fehler; "
+    de="Die Energien sind ganz oder teilweise geschätzt. Beide Seiten tragen denselben Fehler; "
     "er kürzt sich im Verhältnis weitgehend heraus, nicht in den Jouleangaben.",
-    en="The energies are estimated, not measured. Both sides carry the same error; "
+    en="The energies are estimated, wholly or in part. Both sides carry the same error; "
     "it largely cancels in the ratio, not in the joules.",
 )
 _OTHER_HARDWARE = Text(
@@ -68,8 +70,8 @@ _OTHER_HARDWARE = Text(
     en="The runs used different hardware or measuring methods; that uncertainty is in the interval.",
 )
 _EXCLUDED = Text(
-    de="{n} Läufe von „{name}“ blieben außen vor (nicht abgeschlossen oder Energie unbekannt).",
-    en='{n} runs of "{name}" were left out (not completed, or energy unknown).',
+    de="Nicht mitgezählte Läufe von „{name}“ (nicht abgeschlossen oder Energie unbekannt): {n}.",
+    en='Runs of "{name}" left out (not completed, or energy unknown): {n}.',
 )
 
 
@@ -119,6 +121,8 @@ def _mismatch(ai: Candidate, classical: Candidate) -> Text | None:
     for candidate in (ai, classical):
         if not candidate.observations:
             return _NO_RUNS.format(name=candidate.name)
+        if not candidate.mean_energy_j:
+            return _ZERO_ENERGY.format(name=candidate.name)
         if candidate.mean_quality is None:
             return _NO_METRIC.format(name=candidate.name)
     if (ai.metric, ai.higher_is_better) != (classical.metric, classical.higher_is_better):
@@ -126,7 +130,7 @@ def _mismatch(ai: Candidate, classical: Candidate) -> Text | None:
     if ai.unit != classical.unit:
         return _UNITS_DIFFER.format(ai=ai.unit or _PER_RUN, classical=classical.unit or _PER_RUN)
     if ai.phase != classical.phase:
-        return _PHASES_DIFFER.format(ai=ai.phase, classical=classical.phase)
+        return _PHASES_DIFFER.format(ai=ai.phase or _NO_PHASE, classical=classical.phase or _NO_PHASE)
     if ai.components != classical.components:
         return _BOUNDARY_DIFFERS.format(
             ai=" + ".join(sorted(ai.components)), classical=" + ".join(sorted(classical.components))
@@ -179,7 +183,7 @@ def _more_repeats(ratio: Interval, gain: Interval, margins: Margins, repeats: in
 
 
 def _repeats_for(width: float, distance: float, repeats: int) -> int:
-    if distance == 0:
+    if distance < width * 1e-6:
         return _MOST_REPEATS + repeats + 1
     return min(ceil(repeats * (width / 2 / distance) ** 2), _MOST_REPEATS + repeats + 1)
 

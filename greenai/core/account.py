@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from greenai.core import quantity
 from greenai.core.channel import Quality
 from greenai.core.collector import Incident
 from greenai.core.cover import counted
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 # A run that has written nothing for this long is no longer running.
 SILENCE_S = 30.0
 SILENT_INTERVALS = 5
+# Missing more than this share of the time is said, not only listed.
+PARTIAL_SHARE = 0.02
 
 _NOT_READ = Text(
     de="Keine brauchbare Messung ({reason}); die Energie ist unbekannt, nicht 0.",
@@ -43,6 +46,10 @@ _NO_OWNER = Incident(
         de="Das Journal des Programms fehlt oder ist unlesbar; Angaben zum Lauf sind unvollständig.",
         en="The program's own journal is missing or unreadable; the description of the run is incomplete.",
     ),
+)
+_PARTIAL = Text(
+    de="{device}: für {gap} von {duration} gibt es keine Messung; die Energie dieser Zeit fehlt in der Summe.",
+    en="{device}: for {gap} of {duration} there is no reading; the energy of that time is missing from the total.",
 )
 _BAD_LINES = Text(
     de="{count} Zeilen oder Dateien des Journals sind beschädigt und wurden übersprungen.",
@@ -78,7 +85,7 @@ def account(log: RunLog, window_id: str | None = None) -> Account:
         window_id: Confine the figures to this window; default is the whole run.
 
     Raises:
-        ValueError: ``log`` holds no process at all.
+        ValueError: ``log`` holds no process at all, or no such window.
     """
     if not log.processes:
         raise ValueError("a run without a journal has no account")
@@ -91,7 +98,7 @@ def account(log: RunLog, window_id: str | None = None) -> Account:
     energy, chosen = _energy(traces, spans, duration_s, str(meta.get("scope") or "machine"))
     state = _state(log, owner)
     start_ns, end_ns = spans.get(first.host) or next(iter(spans.values()))
-    units = sum(process.units for process in log.processes)
+    units = sum(process.units for process in log.processes if window_id is None or _is_whole(process, window_id))
     per_unit_j = energy.total_j / units if energy.total_j is not None and units > 0 else None
     record = RunRecord(
         id=log.run_id,
@@ -117,7 +124,7 @@ def account(log: RunLog, window_id: str | None = None) -> Account:
         windows=_windows(log, traces, chosen, spans),
         work=Work(units, meta.get("unit"), per_unit_j),
         metrics=tuple({m.name: m for process in log.processes for m in process.metrics}.values()),
-        incidents=_incidents(log, owner),
+        incidents=(*_incidents(log, owner), *_partial(energy, duration_s)),
         journal=JournalFacts(
             lines=sum(process.lines for process in log.processes),
             bad_lines=sum(process.bad_lines for process in log.processes),
@@ -144,8 +151,16 @@ def _window_span(log: RunLog, window_id: str | None) -> dict[str, tuple[int, int
     for process in log.processes:
         for window in process.windows:
             if window.window_id == window_id:
-                return {process.host: (window.t0_ns, window.t1_ns or process.last_ns)}
+                end_ns = window.t1_ns if window.t1_ns is not None else _spans(log)[process.host][1]
+                return {process.host: (window.t0_ns, end_ns)}
+    if window_id is not None:
+        raise ValueError(f"no window {window_id!r} in this run")
     return None
+
+
+def _is_whole(process: ProcessLog, window_id: str) -> bool:
+    """Say whether a window is all that its process did: then the process's units are the window's."""
+    return process.role is Role.MEMBER and any(window.window_id == window_id for window in process.windows)
 
 
 def _meta(log: RunLog, first: ProcessLog) -> dict[str, Any]:
@@ -227,7 +242,7 @@ def _energy(
 
 def _why_not(trace: ChannelTrace) -> str:
     reasons = [reading.reason for reading in trace.readings if isinstance(reading, Gap)]
-    return max(set(reasons), key=reasons.count) if reasons else "no_reading"
+    return max(sorted(set(reasons)), key=reasons.count) if reasons else "no_reading"
 
 
 def _windows(
@@ -288,6 +303,21 @@ def _incidents(log: RunLog, owner: ProcessLog | None) -> tuple[Incident, ...]:
     if bad:
         incidents.append(Incident("journal_damaged", _BAD_LINES.format(count=bad)))
     return tuple(incidents)
+
+
+def _partial(energy: Energy, duration_s: float) -> list[Incident]:
+    return [
+        Incident(
+            "energy_incomplete",
+            _PARTIAL.format(
+                device=channel.device,
+                gap=Text(de=quantity.duration(channel.gap_s, "de"), en=quantity.duration(channel.gap_s, "en")),
+                duration=Text(de=quantity.duration(duration_s, "de"), en=quantity.duration(duration_s, "en")),
+            ),
+        )
+        for channel in energy.channels
+        if channel.counted and channel.gap_s > PARTIAL_SHARE * duration_s
+    ]
 
 
 def _sampled(log: RunLog) -> bool:

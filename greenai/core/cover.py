@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 _WHOLE_NODE = frozenset(Component)
 _WHOLE_MODULE = frozenset({Component.MODULE, Component.CPU, Component.DRAM, Component.GPU})
 
-_BREADTH = {Component.NODE: 0, Component.MODULE: 1}
 _QUALITY = {Quality.MEASURED: 0, Quality.ALLOCATED: 1, Quality.ESTIMATED: 2}
 
 
@@ -47,9 +46,10 @@ def counted(channels: Iterable[Channel]) -> frozenset[tuple[str, str]]:
         key=lambda key: (
             key[0],
             _QUALITY[key[1]],
-            _BREADTH.get(key[2], 2),
+            -len(frozenset().union(*(claims(channel) for channel in groups[key]))),
             min(channel.uncertainty_rel for channel in groups[key]),
             key[3],
+            key[2],
         ),
     )
     covered: dict[str, frozenset[Component]] = defaultdict(frozenset)

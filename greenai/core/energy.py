@@ -91,7 +91,8 @@ class EnergyCurve:
             return EnergyAmount(None, length_ns / NS_PER_S)
         gap_ns = length_ns - known_ns
         # A mark and its readings are some microseconds apart; that is no gap.
-        return EnergyAmount(energy_uj / 1e6, gap_ns / NS_PER_S if gap_ns > READ_JITTER_NS else 0.0)
+        forgiven_ns = min(READ_JITTER_NS, length_ns // 100)
+        return EnergyAmount(energy_uj / 1e6, gap_ns / NS_PER_S if gap_ns > forgiven_ns else 0.0)
 
     def _at(self, values: Sequence[float], t_ns: int) -> float:
         index = bisect_right(self._t_ns, t_ns)
@@ -115,16 +116,23 @@ def intervals(channel: Channel, readings: Iterable[Reading], max_gap_s: float = 
     Returns:
         Adjacent intervals in order of time. Fewer than two good readings give none.
     """
-    ordered = sorted(readings, key=lambda reading: reading.t_mono_ns)
+    ordered = sorted(readings, key=_order)
     if channel.kind is Kind.COUNTER:
         return _counter_intervals(channel, [r for r in ordered if isinstance(r, CounterReading)])
     return _power_intervals(channel, [r for r in ordered if isinstance(r, PowerReading)], max_gap_s)
 
 
+def _order(reading: Reading) -> tuple[int, int]:
+    """Order by time; two readers at the same nanosecond are ordered by value."""
+    value = reading.energy_uj if isinstance(reading, CounterReading) else getattr(reading, "power_uw", 0)
+    return reading.t_mono_ns, value
+
+
 def _counter_intervals(channel: Channel, readings: Sequence[CounterReading]) -> list[EnergyInterval]:
     result: list[EnergyInterval] = []
-    previous: CounterReading | None = None
-    suspect: CounterReading | None = None
+    before: CounterReading | None = None  # start of the last interval
+    previous: CounterReading | None = None  # its end: the last accepted reading
+    suspect: CounterReading | None = None  # a reading that does not follow from the accepted one
     for reading in readings:
         if previous is None:
             previous = reading
@@ -132,22 +140,26 @@ def _counter_intervals(channel: Channel, readings: Sequence[CounterReading]) -> 
         if reading.t_mono_ns <= previous.t_mono_ns:
             continue
         delta_uj = counter_delta_uj(channel, previous, reading)
+        from_suspect_uj = counter_delta_uj(channel, suspect, reading) if suspect is not None else None
         if delta_uj is not None:
-            result.append(EnergyInterval(previous.t_mono_ns, reading.t_mono_ns, delta_uj))
-            previous, suspect = reading, None
+            # If it follows from the suspect as well, that may have been a glitch or a reset: nobody can tell.
+            known_uj = delta_uj if from_suspect_uj is None else None
+            result.append(EnergyInterval(previous.t_mono_ns, reading.t_mono_ns, known_uj))
+            before, previous, suspect = previous, reading, None
         elif _is_jitter(channel, previous, reading):
             continue
-        elif suspect is None:
+        elif suspect is None or from_suspect_uj is None:
             suspect = reading
         else:
-            delta_uj = counter_delta_uj(channel, suspect, reading)
-            if delta_uj is None:
-                suspect = reading
-                continue
-            # The counter stays on the new level: it was reset between `previous` and `suspect`.
+            if before is not None and counter_delta_uj(channel, before, suspect) is not None:
+                # The accepted value was the glitch: a 0 that looked like a wrap.
+                previous = before
+                result.pop()
+            # The counter stays on the new level: it was reset between `previous` and `suspect`. One that does not
+            # move there may be a stuck sentinel: no energy is claimed before it counts.
             result.append(EnergyInterval(previous.t_mono_ns, suspect.t_mono_ns, None))
-            result.append(EnergyInterval(suspect.t_mono_ns, reading.t_mono_ns, delta_uj))
-            previous, suspect = reading, None
+            result.append(EnergyInterval(suspect.t_mono_ns, reading.t_mono_ns, from_suspect_uj or None))
+            before, previous, suspect = suspect, reading, None
     if previous is not None and suspect is not None:
         result.append(EnergyInterval(previous.t_mono_ns, suspect.t_mono_ns, None))
     return result
@@ -162,7 +174,7 @@ def counter_delta_uj(channel: Channel, before: CounterReading, after: CounterRea
     plausible_uj = channel.max_power_uw * (length_ns + READ_JITTER_NS) // NS_PER_S
     delta_uj = after.energy_uj - before.energy_uj
     if channel.wrap_uj is not None:
-        if channel.max_power_uw * length_ns // NS_PER_S >= channel.wrap_uj:
+        if plausible_uj >= channel.wrap_uj:
             return None
         if delta_uj < 0:
             delta_uj += channel.wrap_uj

@@ -14,7 +14,7 @@ NO_VALUE = "–"
 _MINUS = "−"
 _THIN_SPACE = "\u202f"
 
-_ENERGY_STEPS = ((3.6e9, "MWh"), (3.6e6, "kWh"), (3.6e3, "Wh"), (1.0, "J"), (1e-3, "mJ"))
+_ENERGY_STEPS = ((3.6e9, "MWh"), (3.6e6, "kWh"), (3.6e3, "Wh"), (1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ"))
 _MASS_STEPS = ((1e6, "t"), (1e3, "kg"), (1.0, "g"), (1e-3, "mg"), (1e-6, "µg"))
 _POWER_STEPS = ((1e6, "MW"), (1e3, "kW"), (1.0, "W"), (1e-3, "mW"))
 
@@ -25,7 +25,7 @@ def number(value: float | None, language: Language, digits: int = 3) -> str:
     Args:
         value: The number, or None if unknown.
         language: Decides decimal comma or point, and the grouping of thousands.
-        digits: Significant digits. Whole digits before the point are never cut off.
+        digits: Significant digits; 12345 becomes 12,300 with three of them.
     """
     if value is None or not isfinite(value):
         return NO_VALUE
@@ -49,13 +49,14 @@ def localise(plain: str, language: Language) -> str:
 
 def integer(value: float | None, language: Language) -> str:
     """Write a whole number with grouping."""
-    return NO_VALUE if value is None else localise(f"{value:,.0f}", language)
+    return NO_VALUE if value is None or not isfinite(value) else localise(f"{round(value):,}", language)
 
 
 def percent(share: float | None, language: Language, digits: int = 0) -> str:
     """Write a share (0..1) as percent."""
-    if share is None:
+    if share is None or not isfinite(share):
         return NO_VALUE
+    share = round(share, digits + 2) or 0.0
     gap = _THIN_SPACE if language == "de" else ""
     return f"{localise(f'{share * 100:.{digits}f}', language)}{gap}%"
 
@@ -77,7 +78,7 @@ def power(value_w: float | None, language: Language, digits: int = 3) -> str:
 
 def duration(value_s: float | None, language: Language) -> str:
     """Write a duration: ``12.3 s``, ``4 min 05 s``, ``2 h 03 min``."""
-    if value_s is None:
+    if value_s is None or not isfinite(value_s):
         return NO_VALUE
     if value_s < 60:  # noqa: PLR2004
         return f"{number(value_s, language)}{_THIN_SPACE}s"
@@ -94,7 +95,7 @@ def interval(low: str, high: str) -> Text:
 
 
 def _scaled(value: float | None, steps: tuple[tuple[float, str], ...], language: Language, digits: int) -> str:
-    if value is None:
+    if value is None or not isfinite(value):
         return NO_VALUE
     size = abs(value)
     factor, unit = next(((f, u) for f, u in steps if size >= f), steps[-1])

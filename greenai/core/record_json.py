@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from greenai.core.record import SCHEMA_VERSION
@@ -76,7 +77,7 @@ def record_to_dict(record: RunRecord, language: Language = "en") -> dict[str, An
             "unit": record.work.unit,
             "energy_per_unit_j": record.work.energy_per_unit_j,
         },
-        "metrics": {metric.name: metric.value for metric in record.metrics},
+        "metrics": {metric.name: metric.value if isfinite(metric.value) else None for metric in record.metrics},
         "metrics_higher_is_better": {metric.name: metric.higher_is_better for metric in record.metrics},
         "emissions": _emissions(record.emissions, language),
         "cost": _cost(record.cost),

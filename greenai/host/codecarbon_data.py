@@ -36,14 +36,14 @@ def cpu_tdp_w(model: str, folder: Path | None = None) -> float | None:
     if folder is None:
         return None
     try:
-        table = (folder / "hardware" / "cpu_power.csv").read_text(encoding="utf-8")
+        table = (folder / "hardware" / "cpu_power.csv").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     wanted = plain_model(model)
     for line in table.splitlines():
         name, _, watts = line.rpartition(",")
         # Comparing only lines of similar length keeps this under a millisecond.
-        if abs(len(name) - len(wanted)) <= 8 and plain_model(name) == wanted:  # noqa: PLR2004
+        if abs(len(name) - len(wanted)) <= 20 and plain_model(name) == wanted:  # noqa: PLR2004
             try:
                 return float(watts)
             except ValueError:

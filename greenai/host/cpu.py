@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from greenai.host.machine import Host
 
-_NOISE = re.compile(r"\((?:r|tm|c)\)|\b(?:cpu|processor|\d+-core|with radeon.*)\b|@.*$", re.IGNORECASE)
+_NOISE = re.compile(r"\((?:r|tm|c)\)|\b(?:cpu|processor|\d+-cores?|\d+th gen|with radeon.*)\b|@.*$", re.IGNORECASE)
 
 
 def cpu_model(host: Host) -> str | None:
@@ -60,5 +60,5 @@ def busy_seconds(stat_line: str, ticks_per_second: int) -> float:
 
 
 def _field(host: Host, key: str) -> str | None:
-    match = re.search(rf"^{key}\s*:\s*(.+)$", host.cpu_info, re.MULTILINE)
+    match = re.search(rf"^{key}[ \t]*:[ \t]*(\S.*)$", host.cpu_info, re.MULTILINE)
     return match.group(1).strip() if match else None

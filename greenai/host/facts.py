@@ -59,6 +59,7 @@ def environment_facts(host: Host) -> dict[str, Any]:
 
 def git_commit(folder: Path) -> str | None:
     """Return the commit checked out around ``folder``, read from the files (no process is started)."""
+    folder = folder.absolute()
     for place in (folder, *folder.parents):
         dot_git = place / ".git"
         if dot_git.is_dir():

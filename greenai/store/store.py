@@ -50,6 +50,11 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
+    @property
+    def shown_url(self) -> str:
+        """The database's URL without its password."""
+        return shown(self.engine)
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()

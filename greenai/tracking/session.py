@@ -112,6 +112,9 @@ class Session:
     def mark(self, kind: str, **extra: Any) -> None:
         """Read all sensors now and write a marked line."""
         t_ns, readings = self._sensors.read()
+        if kind in (f.START, f.BEGIN):
+            # A stretch begins after its first readings and ends before its last: they enclose it.
+            t_ns = self._host.clock.mono_ns()
         self._write(lambda journal: journal.readings(kind, t_ns, readings, **extra))
 
     def event(self, kind: str, **content: Any) -> None:

@@ -47,7 +47,8 @@ _NEED_BOTH = Text(
 _ONE_SIDE = Text(
     de="Aufgabe {task}: Es fehlt die Seite „{side}“. Läufe ergänzen mit: "
     "greenai run --task {task} --approach {approach} -- …",
-    en='Task {task}: the side "{side}" is missing. Add runs with: greenai run --task {task} --approach {approach} -- ...',
+    en='Task {task}: the side "{side}" is missing. Add runs with: '
+    "greenai run --task {task} --approach {approach} -- ...",
 )
 _HEADINGS = (
     Text(de="Lösung", en="Solution"),
@@ -87,7 +88,7 @@ def build(app: App) -> click.Command:
             if as_json:
                 print_json(_view_json(view))
             else:
-                _show_task(app, view)
+                show_task(app, view)
         elif len(runs) == 2 and task is None:  # noqa: PLR2004
             comparison = _two_runs(app, runs, margins)
             if as_json:
@@ -138,7 +139,8 @@ def _view_json(view: TaskView) -> dict[str, object]:
     }
 
 
-def _show_task(app: App, view: TaskView) -> None:
+def show_task(app: App, view: TaskView) -> None:
+    """Write the candidates of a task and its comparisons to stdout."""
     _table(app, view.candidates)
     for comparison in view.comparisons:
         _show(app, comparison)

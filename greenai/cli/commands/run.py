@@ -42,7 +42,7 @@ _RECORD_FOLDER = Text(
     en="--record: {path} cannot be written.",
 )
 _RECORD_FAILED = Text(
-    de="greenai: Das Ergebnis ließ sich nicht nach {path} schreiben ({reason}). Abrufen mit: greenai runs show {run}",
+    de="greenai: {path} ließ sich nicht schreiben ({reason}). Ergebnis abrufen: greenai runs show {run}",
     en="greenai: the record could not be written to {path} ({reason}). Get it with: greenai runs show {run}",
 )
 _NO_RECORD = Text(
@@ -83,8 +83,8 @@ def build(app: App) -> click.Command:
             click.Option(["--name"], help=app.say(_NAME)),
             setting("project"),
             setting("task"),
-            setting("approach", click.Choice(list(Approach))),
-            setting("phase", click.Choice(list(Phase))),
+            setting("approach", click.Choice([approach.value for approach in Approach])),
+            setting("phase", click.Choice([phase.value for phase in Phase])),
             setting("unit"),
             click.Option(["--units"], type=click.FloatRange(min=0), help=app.say(_UNITS)),
             click.Option(["--tag"], multiple=True, metavar="KEY=VALUE", help=app.say(_TAG)),

@@ -1,0 +1,5 @@
+"""``python -m greenai``: the command line."""
+
+from greenai.cli.main import main
+
+main()

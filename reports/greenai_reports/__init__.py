@@ -1,0 +1,1 @@
+"""Report exporters: a frozen view in, the bytes of a file out."""

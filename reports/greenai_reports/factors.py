@@ -1,0 +1,75 @@
+"""Where the grams come from: the grid factors behind them, in words."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from greenai.core.quantity import NO_VALUE, number
+from greenai_reports import texts
+from greenai_reports.model import Source
+from greenai_reports.wording import clean, name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from greenai.core.record import FactorUsed, RunRecord
+    from greenai.core.text import Language
+
+_WEB_ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&'()*+,;=%\[\]-]{1,500}")
+
+
+def distinct_factors(records: Iterable[RunRecord]) -> list[FactorUsed]:
+    """Return every factor that was applied to a run with known grams, in a fixed order."""
+    used = {
+        record.emissions.factor
+        for record in records
+        if record.emissions is not None
+        and record.emissions.factor is not None
+        and record.emissions.location_g is not None
+    }
+    return sorted(used, key=lambda factor: (factor.zone, factor.year, factor.id, factor.value_g_per_kwh))
+
+
+def factor_in_words(factor: FactorUsed, language: Language) -> str:
+    """Write a factor with its whole provenance and its caveats."""
+    caveats = [] if factor.status in texts.STATUS_FINAL else [_status(factor.status, language)]
+    if not factor.verified:
+        caveats.append(texts.UNVERIFIED.to(language))
+    boundary = texts.BOUNDARY.get(factor.boundary)
+    return texts.FACTOR_LONG.format(
+        zone=name(factor.zone),
+        value=number(factor.value_g_per_kwh, language),
+        year=factor.year,
+        source=clean(factor.source),
+        edition=clean(factor.edition) or NO_VALUE,
+        boundary=boundary or clean(factor.boundary),
+        gases=clean(factor.gases).replace("CO2", "CO₂"),
+        caveats=f" ({', '.join(caveats)})" if caveats else "",
+    ).to(language)
+
+
+def sources(records: Iterable[RunRecord], language: Language) -> tuple[Source, ...]:
+    """List the factors' sources; an address is only taken over if it is a plain web address."""
+    factors = distinct_factors(records)
+    # A single factor is spelt out beside the key figure already.
+    wording = texts.SOURCE_SHORT if len(factors) == 1 else texts.SOURCE
+    return tuple(
+        Source(
+            wording.format(
+                factor=factor_in_words(factor, language),
+                zone=name(factor.zone),
+                year=factor.year,
+                source=clean(factor.source),
+                edition=clean(factor.edition) or NO_VALUE,
+                licence=clean(factor.licence) or NO_VALUE,
+            ).to(language),
+            factor.url if _WEB_ADDRESS.fullmatch(factor.url) else "",
+        )
+        for factor in factors
+    )
+
+
+def _status(status: str, language: Language) -> str:
+    known = texts.STATUS.get(status)
+    return (known or texts.STATUS_OTHER.format(status=clean(status))).to(language)

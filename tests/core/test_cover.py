@@ -1,0 +1,216 @@
+"""No joule is counted twice, and none is left out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greenai.core.channel import Channel, Component, Kind, Quality
+from greenai.core.cover import claims, counted, without_redundant_estimates
+
+CPU, DRAM, GPU = Component.CPU, Component.DRAM, Component.GPU
+MODULE, NODE, REST = Component.MODULE, Component.NODE, Component.REST
+
+
+def channel(
+    name: str,
+    component: Component,
+    *,
+    quality: Quality = Quality.MEASURED,
+    host: str = "n1",
+    uncertainty: float = 0.05,
+    includes: frozenset[Component] = frozenset(),
+) -> Channel:
+    return Channel(
+        id=name,
+        collector=name.partition(":")[0],
+        component=component,
+        kind=Kind.COUNTER,
+        quality=quality,
+        device=name,
+        host=host,
+        method=name.partition(":")[0],
+        uncertainty_rel=uncertainty,
+        max_power_uw=10**9,
+        includes=includes,
+    )
+
+
+def ids(channels: list[Channel]) -> set[str]:
+    return {name for _, name in counted(channels)}
+
+
+def test_eight_gpus_are_summed() -> None:
+    gpus = [channel(f"nvml:{n}", GPU) for n in range(8)]
+    assert ids(gpus) == {f"nvml:{n}" for n in range(8)}
+
+
+def test_parts_beside_each_other_are_all_counted() -> None:
+    parts = [channel("rapl:0", CPU), channel("rapl:1", CPU), channel("rapl:d0", DRAM), channel("nvml:0", GPU)]
+    assert ids(parts) == {"rapl:0", "rapl:1", "rapl:d0", "nvml:0"}
+
+
+def test_a_module_hides_its_parts() -> None:
+    parts = [channel("rapl:0", CPU, uncertainty=0.01), channel("rapl:d", DRAM), channel("nvml:0", GPU)]
+    modules = [channel(f"hwmon:{n}", MODULE, uncertainty=0.1) for n in range(4)]
+    assert ids([*parts, *modules, channel("bmc:rest", REST)]) == {*(f"hwmon:{n}" for n in range(4)), "bmc:rest"}
+
+
+def test_a_node_hides_everything() -> None:
+    parts = [
+        channel(f"c{n}:0", component, uncertainty=0.01)
+        for n, component in enumerate((CPU, DRAM, GPU, MODULE, REST))
+    ]
+    assert ids([*parts, channel("cray:node", NODE, uncertainty=0.5)]) == {"cray:node"}
+
+
+@pytest.mark.parametrize("component", list(Component))
+def test_an_estimate_never_stands_beside_a_measurement_of_the_same_component(component: Component) -> None:
+    measured = channel("sensor:0", component, uncertainty=0.9)
+    estimate = channel("guess:0", component, quality=Quality.ESTIMATED, uncertainty=0.001)
+    assert ids([estimate, measured]) == {"sensor:0"}
+
+
+def test_an_estimated_whole_never_hides_a_measured_part() -> None:
+    measured = [channel("rapl:0", CPU), channel("nvml:0", GPU)]
+    estimates = [
+        channel("guess:node", NODE, quality=Quality.ESTIMATED),
+        channel("guess:dram", DRAM, quality=Quality.ESTIMATED),
+    ]
+    assert ids([*estimates, *measured]) == {"rapl:0", "nvml:0", "guess:dram"}
+
+
+def test_measured_goes_before_allocated_before_estimated() -> None:
+    trio = [
+        channel("e:0", GPU, quality=Quality.ESTIMATED, uncertainty=0.001),
+        channel("a:0", GPU, quality=Quality.ALLOCATED, uncertainty=0.01),
+        channel("m:0", GPU, uncertainty=0.9),
+    ]
+    assert ids(trio) == {"m:0"}
+    assert ids(trio[:2]) == {"a:0"}
+
+
+def test_two_collectors_of_one_component_are_counted_once_and_the_better_wins() -> None:
+    pair = [channel("perf:0", CPU, uncertainty=0.1), channel("rapl:0", CPU, uncertainty=0.05)]
+    assert ids(pair) == {"rapl:0"}
+    assert ids(pair[::-1]) == {"rapl:0"}
+
+
+def test_equally_good_collectors_are_chosen_by_name() -> None:
+    pair = [channel("rapl:0", CPU), channel("perf:0", CPU)]
+    assert ids(pair) == ids(pair[::-1]) == {"perf:0"}
+
+
+def test_hosts_do_not_hide_each_other() -> None:
+    both = [
+        channel("cray:node", NODE, host="n1"),
+        channel("rapl:0", CPU, host="n2"),
+        channel("rapl:0", CPU, host="n1"),
+    ]
+    assert counted(both) == {("n1", "cray:node"), ("n2", "rapl:0")}
+
+
+def test_the_whole_goes_before_its_parts_even_if_it_is_less_exact() -> None:
+    # Grace as a whole (CPU with its memory) beside an exact reading of the memory alone.
+    whole = channel("grace:0", CPU, uncertainty=0.1, includes=frozenset({DRAM}))
+    part = channel("dimm:0", DRAM, uncertainty=0.01)
+    assert ids([part, whole]) == {"grace:0"}
+
+
+def test_claims() -> None:
+    assert claims(channel("x:0", NODE)) == set(Component)
+    assert claims(channel("x:0", MODULE)) == {MODULE, CPU, DRAM, GPU}
+    assert claims(channel("x:0", MODULE, includes=frozenset({REST}))) == {MODULE, CPU, DRAM, GPU, REST}
+    assert claims(channel("x:0", CPU, includes=frozenset({DRAM}))) == {CPU, DRAM}
+
+
+def test_nothing_is_chosen_from_nothing() -> None:
+    assert counted([]) == frozenset()
+
+
+@st.composite
+def channels(draw: st.DrawFn) -> Channel:
+    collector = draw(st.sampled_from(["a", "b", "c"]))
+    component = draw(st.sampled_from(list(Component)))
+    return channel(
+        f"{collector}:{component}-{draw(st.integers(0, 2))}-{draw(st.sampled_from('mae'))}",
+        component,
+        quality=draw(st.sampled_from(list(Quality))),
+        host=draw(st.sampled_from(["n1", "n2"])),
+        uncertainty=draw(st.sampled_from([0.01, 0.05, 0.4])),
+        includes=draw(st.frozensets(st.sampled_from([CPU, DRAM, REST]), max_size=1)),
+    )
+
+
+def unique(found: list[Channel]) -> list[Channel]:
+    return list({(c.host, c.id): c for c in found}.values())
+
+
+SETS = st.lists(channels(), max_size=12).map(unique)
+
+
+@given(found=SETS, data=st.data())
+def test_no_component_is_claimed_twice(found: list[Channel], data: st.DataObject) -> None:
+    chosen = counted(found)
+    assert counted(data.draw(st.permutations(found))) == chosen
+    groups: dict[tuple[str, Quality, Component, str], frozenset[Component]] = defaultdict(frozenset)
+    for c in found:
+        if (c.host, c.id) in chosen:
+            groups[c.host, c.quality, c.component, c.collector] |= claims(c)
+    for (one, claim_one), (two, claim_two) in combinations(groups.items(), 2):
+        assert one[0] != two[0] or not claim_one & claim_two
+
+
+@given(found=SETS)
+def test_every_component_with_a_channel_is_covered_unless_that_would_count_twice(found: list[Channel]) -> None:
+    chosen = counted(found)
+    covered: dict[str, frozenset[Component]] = defaultdict(frozenset)
+    for c in found:
+        if (c.host, c.id) in chosen:
+            covered[c.host] |= claims(c)
+    groups: dict[tuple[str, Quality, Component, str], list[Channel]] = defaultdict(list)
+    for c in found:
+        groups[c.host, c.quality, c.component, c.collector].append(c)
+    for key, members in groups.items():
+        inside = [(c.host, c.id) in chosen for c in members]
+        assert all(inside) or not any(inside)
+        if not any(inside):
+            assert frozenset().union(*map(claims, members)) & covered[key[0]]
+
+
+@given(found=SETS, extra=channels())
+def test_adding_an_estimate_never_changes_what_is_measured(found: list[Channel], extra: Channel) -> None:
+    estimate = channel("new:0", extra.component, quality=Quality.ESTIMATED, host=extra.host, uncertainty=0.0001)
+    before, after = counted(found), counted([*found, estimate])
+    firm = {(c.host, c.id) for c in found if c.quality is not Quality.ESTIMATED}
+    assert before & firm == after & firm
+    taken = frozenset[Component]().union(
+        *(claims(c) for c in found if c.host == extra.host and (c.host, c.id) in before & firm)
+    )
+    if claims(estimate) & taken:
+        assert after == before
+
+
+def test_redundant_estimates_are_dropped_per_host() -> None:
+    found = [
+        channel("rapl:0", CPU, host="n1"),
+        channel("cpu_estimate:0", CPU, host="n1", quality=Quality.ESTIMATED),
+        channel("cpu_estimate:0", CPU, host="n2", quality=Quality.ESTIMATED),
+        channel("memory:0", DRAM, host="n1", quality=Quality.ESTIMATED),
+    ]
+    assert [(c.host, c.id) for c in without_redundant_estimates(found)] == [
+        ("n1", "rapl:0"), ("n2", "cpu_estimate:0"), ("n1", "memory:0"),
+    ]  # fmt: skip
+
+
+def test_a_module_makes_estimates_of_its_parts_redundant() -> None:
+    found = [
+        channel("hwmon:0", MODULE),
+        channel("cpu_estimate:0", CPU, quality=Quality.ESTIMATED),
+        channel("memory:0", DRAM, quality=Quality.ESTIMATED),
+    ]
+    assert [c.id for c in without_redundant_estimates(iter(found))] == ["hwmon:0"]
