@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -58,9 +60,19 @@ class LoadedCollectors:
 
 
 def discover(group: str, path: Iterable[str] | None = None) -> list[Plugin]:
-    """Return the entry points of a group; the first distribution on the path wins a name, as in imports."""
+    """Return the entry points of a group; the first distribution on the path wins a name, as in imports.
+
+    Args:
+        group: Name of the group.
+        path: Folders to look in; default is ``sys.path``. Looked through once per process.
+    """
+    return list(_discover(group, tuple(sys.path if path is None else path)))
+
+
+@lru_cache
+def _discover(group: str, path: tuple[str, ...]) -> tuple[Plugin, ...]:
     found: dict[str, Plugin] = {}
-    for folder in sys.path if path is None else path:
+    for folder in path:
         try:
             entries = sorted(os.listdir(folder or "."))  # noqa: PTH208  # names, not paths: this is hot
         except OSError:
@@ -69,7 +81,14 @@ def discover(group: str, path: Iterable[str] | None = None) -> list[Plugin]:
             if entry.endswith(".dist-info"):
                 for plugin in _entry_points(f"{folder or '.'}/{entry}/entry_points.txt", group):
                     found.setdefault(plugin.name, plugin)
-    return list(found.values())
+    return tuple(found.values())
+
+
+def preload_collectors() -> None:
+    """Import the collectors' modules ahead of time, so that starting a run does not have to."""
+    for plugin in discover(COLLECTORS):
+        with suppress(Exception):  # a broken one is reported when it is needed
+            plugin.load()
 
 
 def load_collectors(host: Host, plugins: Sequence[Plugin] | None = None) -> LoadedCollectors:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from greenai.core.events import Role
+from greenai.core.vocabulary import Role
 from greenai.host import this_host
 from greenai.journal.format import ORPHAN
 from greenai.journal.writer import JournalWriter

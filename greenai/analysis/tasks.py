@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greenai.compare import candidates, compare
-from greenai.core.comparison import Approach
 from greenai.core.views import TaskView
+from greenai.core.vocabulary import Approach
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

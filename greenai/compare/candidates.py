@@ -6,8 +6,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from greenai.core.channel import Quality
-from greenai.core.comparison import Approach, Candidate, Margins, Observation
-from greenai.core.events import RunState
+from greenai.core.comparison import Candidate, Margins, Observation
+from greenai.core.vocabulary import Approach, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

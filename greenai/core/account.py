@@ -11,12 +11,12 @@ from greenai.core.channel import Quality
 from greenai.core.collector import Incident
 from greenai.core.cover import counted
 from greenai.core.energy import EnergyCurve, intervals
-from greenai.core.events import Role, RunState
 from greenai.core.reading import Gap
 from greenai.core.record import ChannelEnergy, Energy, JournalFacts, RunRecord, Site, WindowEnergy, Work
 from greenai.core.text import Text
 from greenai.core.uncertainty import channel_bounds, total_bounds
 from greenai.core.units import NS_PER_MS, NS_PER_S
+from greenai.core.vocabulary import Role, RunState
 
 if TYPE_CHECKING:
     from greenai.core.channel import Channel

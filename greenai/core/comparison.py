@@ -15,23 +15,7 @@ from greenai.core.text import Text
 if TYPE_CHECKING:
     from greenai.core.channel import Quality
     from greenai.core.statistics import Interval
-
-
-class Approach(StrEnum):
-    """What kind of solution a run belongs to."""
-
-    AI = "ai"
-    CLASSICAL = "classical"
-
-
-class Phase(StrEnum):
-    """What a run did; phases are never mixed in a comparison."""
-
-    TRAINING = "training"
-    INFERENCE = "inference"
-    EVALUATION = "evaluation"
-    DATA = "data"
-    OTHER = "other"
+    from greenai.core.vocabulary import Approach
 
 
 class VerdictKey(StrEnum):

@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from greenai.core.channel import Channel
     from greenai.core.collector import Incident
     from greenai.core.reading import Reading
-
-
-class Role(StrEnum):
-    """What a process did for the run.
-
-    The owner started the run and marks its start and stop; its sampler ticks beside it; members (ranks,
-    or a tracked program inside ``greenai run``) mark windows only.
-    """
-
-    OWNER = "owner"
-    SAMPLER = "sampler"
-    MEMBER = "member"
-
-
-class RunState(StrEnum):
-    """How a run stands. KILLED: its death was seen. LOST: it fell silent."""
-
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    KILLED = "killed"
-    LOST = "lost"
+    from greenai.core.vocabulary import Role, RunState
 
 
 @dataclass(frozen=True, slots=True)

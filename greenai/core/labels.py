@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from greenai.core.channel import Component, Quality
-from greenai.core.comparison import Approach, Phase
-from greenai.core.events import RunState
 from greenai.core.text import Text
+from greenai.core.vocabulary import Approach, Phase, RunState
 
 UNKNOWN = Text(de="unbekannt", en="unknown")
 

@@ -9,8 +9,9 @@ from greenai.core.channel import Component, Quality
 
 if TYPE_CHECKING:
     from greenai.core.collector import Incident
-    from greenai.core.events import Metric, RunState
+    from greenai.core.events import Metric
     from greenai.core.text import Text
+    from greenai.core.vocabulary import RunState
 
 SCHEMA_VERSION = 1
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from greenai.core.channel import Component, Quality
     from greenai.core.comparison import Candidate, Comparison
-    from greenai.core.events import RunState
     from greenai.core.record import RunRecord
     from greenai.core.text import Text
+    from greenai.core.vocabulary import RunState
 
 SORTABLE = (
     "started_ms", "name", "project", "task", "approach", "phase", "state", "duration_s", "total_j", "location_g",

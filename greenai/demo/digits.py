@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from greenai.core.comparison import Approach
+from greenai.core.vocabulary import Approach
 from greenai.demo.solutions import Solution
 
 TASK = "digits"

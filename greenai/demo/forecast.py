@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from statsmodels.datasets import co2
 from statsmodels.tsa.statespace.sarimax import SARIMAX
 
-from greenai.core.comparison import Approach
+from greenai.core.vocabulary import Approach
 from greenai.demo.solutions import Solution
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from greenai.core.comparison import Approach
+    from greenai.core.vocabulary import Approach
     from greenai.tracking import Run
 
 # A fit of a millisecond cannot be measured. It is repeated for at least this long; the energy is per fit.

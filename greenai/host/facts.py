@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
+import sys
 from typing import TYPE_CHECKING, Any
 
 from greenai.host.cpu import cpu_model, is_virtual, logical_cpus
@@ -52,7 +52,7 @@ def environment_facts(host: Host) -> dict[str, Any]:
         "cpu": cpu_model(host),
         "cpus": logical_cpus(host),
         "virtual": is_virtual(host),
-        "python": platform.python_version(),
+        "python": ".".join(map(str, sys.version_info[:3])),
         "kernel": os.uname().release,
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -69,7 +68,7 @@ class Host:
 def this_host(cpu_tdp_w: float | None = None) -> Host:
     """Return the machine this program runs on."""
     return Host(
-        name=socket.gethostname(),
+        name=os.uname().nodename,
         sys_root=Path("/sys"),
         proc_root=Path("/proc"),
         environ=os.environ,

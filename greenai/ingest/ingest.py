@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from greenai.carbon.footprint import with_footprint
 from greenai.core.account import account
 from greenai.core.collector import Incident
-from greenai.core.events import RunState
 from greenai.core.reading import CounterReading, PowerReading
 from greenai.core.text import Text
+from greenai.core.vocabulary import RunState
 from greenai.journal.reader import read_run
 from greenai.journal.spool import mark_ingested, newest_journal_ns, unprocessed_runs
 

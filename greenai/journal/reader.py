@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from greenai.core.channel import Channel, Kind
 from greenai.core.collector import Incident
-from greenai.core.events import Metric, ProcessLog, Role, RunLog, RunState, Stop, WindowMark
+from greenai.core.events import Metric, ProcessLog, RunLog, Stop, WindowMark
 from greenai.core.reading import CounterReading, Gap, PowerReading
 from greenai.core.text import Text
+from greenai.core.vocabulary import Role, RunState
 from greenai.journal import format as f
 
 if TYPE_CHECKING:

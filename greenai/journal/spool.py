@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,7 @@ _CHOOSE_OTHER = Text(
 
 def new_run_id() -> str:
     """Return an id that sorts by time and is unique without anybody to ask: 12 hex digits of ms, 8 random."""
-    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}"
+    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(4).hex()}"
 
 
 def create_run_folder(spool: Path, run_id: str) -> Path:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from greenai.core.channel import Channel
     from greenai.core.collector import Incident
-    from greenai.core.events import Role
     from greenai.core.reading import Reading
+    from greenai.core.vocabulary import Role
     from greenai.host import Host
 
 

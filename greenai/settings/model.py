@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from greenai.core.comparison import Approach, Phase
 from greenai.core.text import Language, Text
+from greenai.core.vocabulary import Approach, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenai.core.channel import Channel, Quality
 from greenai.core.collector import Incident
-from greenai.core.events import Metric, RunState
+from greenai.core.events import Metric
 from greenai.core.record import (
     ChannelEnergy,
     Cost,
@@ -23,6 +23,7 @@ from greenai.core.record import (
 )
 from greenai.core.text import Text
 from greenai.core.views import RunRow
+from greenai.core.vocabulary import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

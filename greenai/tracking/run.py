@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self, SupportsFloat, TypeVar
 
 from greenai.core.collector import Incident
-from greenai.core.events import RunState
 from greenai.core.text import Text
+from greenai.core.vocabulary import RunState
 from greenai.journal import format as f
 from greenai.tracking.session import Session
 

@@ -7,15 +7,14 @@ incident on the record and one log line.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from greenai.core.collector import Incident
 from greenai.core.errors import ConfigError
-from greenai.core.events import Role, RunState
 from greenai.core.text import Text
+from greenai.core.vocabulary import Role, RunState
 from greenai.host import this_host
 from greenai.journal import format as f
 from greenai.journal.spool import create_run_folder, hold_run, is_held, new_run_id
@@ -27,8 +26,6 @@ from greenai.tracking.sampling import SamplerChild, Sampling
 
 if TYPE_CHECKING:
     from greenai.settings import Settings
-
-log = logging.getLogger("greenai")
 
 _NO_CHILD = Text(
     de="Der Messprozess ließ sich nicht starten ({reason}); gemessen wird in einem Thread des Programms.",
@@ -123,7 +120,7 @@ class Session:
 
     def incident(self, incident: Incident) -> None:
         """Put an incident on the record, and one line into the log."""
-        log.warning("%s", incident.message)
+        _log(incident.message)
         self._write(lambda journal: journal.incident(incident))
 
     def end(self, state: RunState, exit_code: int | None = None, error: str | None = None) -> None:
@@ -153,7 +150,7 @@ class Session:
             action(self._journal)
         except Exception as error:  # noqa: BLE001  # our failure never harms the tracked program
             if not self.lost:
-                log.warning("%s", _WRITE_FAILED.format(reason=error))
+                _log(_WRITE_FAILED.format(reason=error))
             self.lost.append(Incident("journal_write_failed", _WRITE_FAILED.format(reason=repr(error))))
 
 
@@ -164,3 +161,13 @@ def running_run(settings: Settings) -> Path | None:
         return None
     folder = settings.spool / run_id
     return folder if folder.is_dir() and is_held(folder) else None
+
+
+def _log(message: Text) -> None:
+    """Write one log line. Loading ``logging`` is left to the case that there is something to say."""
+    import logging
+
+    logger = logging.getLogger("greenai")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())  # a program without logging gets no output from us
+    logger.warning("%s", message)

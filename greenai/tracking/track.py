@@ -6,6 +6,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
+from greenai.plugins import preload_collectors
 from greenai.settings import load_settings
 from greenai.tracking.meta import RunOptions
 from greenai.tracking.run import Run, current_run
@@ -105,6 +106,7 @@ def track(name: Any = None, **options: Any) -> Any:
         ConfigError: A setting is wrong, or spool or database cannot be written; before user code starts.
         TypeError: An option does not exist.
     """
+    preload_collectors()
     if callable(name):
         return _wrap(name, RunOptions())
     return Tracker(RunOptions(name=name, **options))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from greenai.carbon.footprint import with_footprint
 from greenai.core.account import account
-from greenai.core.events import RunState
+from greenai.core.vocabulary import RunState
 from greenai.journal import format as f
 from greenai.journal.reader import read_run
 from greenai.tracking.sampling import ingest_detached

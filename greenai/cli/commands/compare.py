@@ -11,9 +11,10 @@ from greenai.cli.base import Command
 from greenai.cli.format import with_interval
 from greenai.compare import candidates, compare
 from greenai.core import labels, quantity
-from greenai.core.comparison import Approach, Margins
+from greenai.core.comparison import Margins
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
+from greenai.core.vocabulary import Approach
 
 if TYPE_CHECKING:
     from greenai.cli.app import App

@@ -12,9 +12,9 @@ import click
 
 from greenai.cli.base import Command
 from greenai.cli.format import summary
-from greenai.core.comparison import Approach, Phase
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
+from greenai.core.vocabulary import Approach, Phase
 from greenai.settings.model import BY_NAME
 from greenai.tracking.wrapper import NOT_EXECUTABLE, NOT_FOUND, run_command
 

@@ -1,0 +1,44 @@
+"""The words a run is described with."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a process did for the run.
+
+    The owner started the run and marks its start and stop; its sampler ticks beside it; members (ranks,
+    or a tracked program inside ``greenai run``) mark windows only.
+    """
+
+    OWNER = "owner"
+    SAMPLER = "sampler"
+    MEMBER = "member"
+
+
+class RunState(StrEnum):
+    """How a run stands. KILLED: its death was seen. LOST: it fell silent."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    KILLED = "killed"
+    LOST = "lost"
+
+
+class Approach(StrEnum):
+    """What kind of solution a run belongs to."""
+
+    AI = "ai"
+    CLASSICAL = "classical"
+
+
+class Phase(StrEnum):
+    """What a run did; phases are never mixed in a comparison."""
+
+    TRAINING = "training"
+    INFERENCE = "inference"
+    EVALUATION = "evaluation"
+    DATA = "data"
+    OTHER = "other"
