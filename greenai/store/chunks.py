@@ -1,7 +1,7 @@
 """Raw samples as compressed chunks: 3 to 6 bytes each instead of 37 to 84 (docs/decisions/0005-samples.md).
 
-Layout of a chunk, codec 1: one byte codec number, then zlib over three blocks: a bitmap of gaps, the times as
-second differences (ns), the values as first differences (µJ or µW); the numbers little-endian int64, their bytes
+Layout of a chunk, codec 1: one byte codec number, then zlib over three blocks: a bitmap of gaps, the times (µs)
+and the values (µJ or µW) as differences; the numbers little-endian int64, their bytes
 grouped by significance so that the many zero bytes stand together.
 """
 
@@ -20,6 +20,7 @@ _CODEC = 1
 _INT64_LIMIT = 2**63
 
 Sample = tuple[int, int | None]  # (epoch ns, µJ or µW; None is a gap)
+_NS_PER_US = 1000
 
 
 def split(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
@@ -29,7 +30,10 @@ def split(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
 
 
 def encode(samples: Sequence[Sample]) -> bytes:
-    """Compress a stretch of samples; a value beyond int64 (a sensor's sentinel) becomes a gap."""
+    """Compress a stretch of samples. Times are kept to the microsecond.
+
+    A value beyond int64 (a sensor's sentinel) becomes a gap.
+    """
     values = [value if value is not None and abs(value) < _INT64_LIMIT else None for _, value in samples]
     gaps = bytearray((len(samples) + 7) // 8)
     filled: list[int] = []
@@ -40,8 +44,8 @@ def encode(samples: Sequence[Sample]) -> bytes:
         else:
             last = value
         filled.append(last)
-    times = [t_ns for t_ns, _ in samples]
-    blocks = bytes(gaps) + _pack(_differences(_differences(times))) + _pack(_differences(filled))
+    times = [t_ns // _NS_PER_US for t_ns, _ in samples]
+    blocks = bytes(gaps) + _pack(_differences(times)) + _pack(_differences(filled))
     return bytes([_CODEC]) + zlib.compress(blocks, 6)
 
 
@@ -58,12 +62,13 @@ def decode(data: bytes, count: int) -> list[Sample]:
         bitmap = (count + 7) // 8
         size = 8 * count
         gaps, times, values = blocks[:bitmap], blocks[bitmap : bitmap + size], blocks[bitmap + size :]
-        t_ns = list(accumulate(accumulate(_unpack(times, count))))
+        t_us = list(accumulate(_unpack(times, count)))
         filled = list(accumulate(_unpack(values, count)))
     except (zlib.error, struct.error) as error:
         raise ValueError(f"damaged chunk: {error}") from error
     return [
-        (t_ns[index], None if gaps[index // 8] >> (index % 8) & 1 else filled[index]) for index in range(count)
+        (t_us[index] * _NS_PER_US, None if gaps[index // 8] >> (index % 8) & 1 else filled[index])
+        for index in range(count)
     ]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greenai.core.events import RunState
 from greenai.core.quantity import NO_VALUE, duration, integer, mass
+from greenai.core.vocabulary import RunState
 from greenai_reports import texts
 from greenai_reports.factors import sources
 from greenai_reports.figures import remarks, tiles

@@ -6,9 +6,10 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from greenai.core.channel import Quality
-from greenai.core.comparison import Approach, VerdictKey
+from greenai.core.comparison import VerdictKey
 from greenai.core.quantity import NO_VALUE, energy, integer, number
 from greenai.core.statistics import Sample, t_quantile
+from greenai.core.vocabulary import Approach
 from greenai_reports import texts
 from greenai_reports.model import CandidateGroup, Chart, Column, ComparisonPart, Point, Table, TaskPart
 from greenai_reports.wording import EnergyScale, clean, name, say, signed, span

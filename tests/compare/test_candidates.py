@@ -12,9 +12,10 @@ import pytest
 
 from greenai.compare import candidates, compare
 from greenai.core.channel import Component, Quality
-from greenai.core.comparison import Approach, Margins, VerdictKey
-from greenai.core.events import Metric, RunState
+from greenai.core.comparison import Margins, VerdictKey
+from greenai.core.events import Metric
 from greenai.core.record import ChannelEnergy, Energy, JournalFacts, RunRecord, Work
+from greenai.core.vocabulary import Approach, RunState
 
 ROW = ChannelEnergy(
     "rapl:0", "n1", Component.CPU, "package-0", 100.0, 95.0, 105.0, Quality.MEASURED, "rapl_powercap", 0.05, 0.0,

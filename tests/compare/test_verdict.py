@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from greenai.compare import compare, margins_for
 from greenai.compare.verdict import _decide
 from greenai.core.channel import Quality
-from greenai.core.comparison import Approach, Candidate, Comparison, Margins, Observation, VerdictKey
+from greenai.core.comparison import Candidate, Comparison, Margins, Observation, VerdictKey
 from greenai.core.statistics import Interval
+from greenai.core.vocabulary import Approach
 
 MARGINS = Margins(equal=0.01, gain=0.02, chosen=True)
 WOBBLE = (-0.01, -0.005, 0.0, 0.005, 0.01)

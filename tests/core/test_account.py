@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from greenai.core.account import account
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Incident
-from greenai.core.events import Metric, ProcessLog, Role, RunLog, RunState, Stop, WindowMark
+from greenai.core.events import Metric, ProcessLog, RunLog, Stop, WindowMark
 from greenai.core.reading import CounterReading, Gap, Reading
 from greenai.core.text import Text
+from greenai.core.vocabulary import Role, RunState
 
 if TYPE_CHECKING:
     from greenai.core.record import ChannelEnergy, RunRecord
@@ -289,7 +290,8 @@ def test_two_readings_at_the_same_instant_do_not_depend_on_the_order_of_processe
 _TWO_REASONS = """
 from greenai.core.account import account
 from greenai.core.channel import Channel, Component, Kind, Quality
-from greenai.core.events import ProcessLog, Role, RunLog
+from greenai.core.events import ProcessLog, RunLog
+from greenai.core.vocabulary import Role
 from greenai.core.reading import Gap
 c = Channel("a", "a", Component.CPU, Kind.COUNTER, Quality.MEASURED, "a", "n1", "a", 0.1, 1)
 p = ProcessLog(Role.OWNER, "n1", 1, 0, 0, 1.0, channels=(c,))

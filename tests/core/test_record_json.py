@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from greenai.core.channel import Component, Quality
 from greenai.core.collector import Incident
-from greenai.core.events import Metric, RunState
+from greenai.core.events import Metric
 from greenai.core.record import (
     ChannelEnergy,
     Cost,
@@ -26,6 +26,7 @@ from greenai.core.record import (
 )  # fmt: skip
 from greenai.core.record_json import record_to_dict, timestamp
 from greenai.core.text import Text
+from greenai.core.vocabulary import RunState
 
 TOP = {
     "schema",

@@ -10,10 +10,11 @@ from greenai.compare.candidates import candidates
 from greenai.compare.verdict import compare
 from greenai.core.channel import Component, Quality
 from greenai.core.collector import Incident
-from greenai.core.events import Metric, RunState
+from greenai.core.events import Metric
 from greenai.core.record import ChannelEnergy, Emissions, Energy, FactorUsed, JournalFacts, RunRecord, Work
 from greenai.core.text import Text
 from greenai.core.views import ReportView, TaskView, Totals
+from greenai.core.vocabulary import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -1,0 +1,27 @@
+"""Run all benchmarks, or those named: ``python -m benchmarks [imports] [calls] [sampler] [cli] [store]``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+
+from benchmarks import calls, cli, imports, sampler, store
+
+ALL = {"imports": imports.main, "calls": calls.main, "cli": cli.main, "sampler": sampler.main, "store": store.main}
+
+
+def main() -> None:
+    """Print the tables, with every figure's load on the machine said first."""
+    # Without cached bytecode one would measure the compiler.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    print(f"load average {os.getloadavg()[0]:.2f} on {os.cpu_count()} CPUs, Python {sys.version.split()[0]}\n")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(
+            GREENAI_SPOOL=f"{folder}/spool", GREENAI_DB=f"sqlite:///{folder}/greenai.db", GREENAI_INGEST="later"
+        )
+        for name in sys.argv[1:] or ALL:
+            ALL[name]()
+
+
+main()

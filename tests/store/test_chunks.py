@@ -1,0 +1,87 @@
+"""Samples as chunks: nothing is lost, little is needed, damage is noticed."""
+
+from __future__ import annotations
+
+import random
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greenai.store.chunks import CHUNK_SAMPLES, decode, encode, split
+
+WALL_NS = 1_795_262_400_000_000_000
+VALUES = st.one_of(st.none(), st.integers(0, 2**62 - 1), st.integers(-(2**62) + 1, 0))
+SAMPLES = st.lists(st.tuples(st.integers(0, 2**62), VALUES), max_size=50)
+
+
+@given(SAMPLES)
+def test_any_samples_come_back(samples: list[tuple[int, int | None]]) -> None:
+    assert decode(encode(samples), len(samples)) == samples
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 8, 9, 599, 600, 601, 1200, 1201])
+def test_every_length(count: int) -> None:
+    samples = [(WALL_NS + i * 10**9, None if i % 5 == 4 else i * i) for i in range(count)]
+    stretches = list(split(samples))
+    assert [len(stretch) for stretch in stretches] == [CHUNK_SAMPLES] * (count // 600) + [count % 600] * (count % 600 > 0)
+    assert [s for part in stretches for s in decode(encode(part), len(part))] == samples
+
+
+@pytest.mark.parametrize("sentinel", [2**63, 2**64 - 1, -(2**63), 2**63 - 1, -(2**63) + 1, 10**30])
+def test_a_sentinel_of_a_sensor_becomes_a_gap_or_stays_and_never_stops_the_run(sentinel: int) -> None:
+    samples = [(WALL_NS, 5), (WALL_NS + 1, sentinel), (WALL_NS + 2, -sentinel), (WALL_NS + 3, 7)]
+    back = decode(encode(samples), 4)
+    assert [t for t, _ in back] == [t for t, _ in samples]
+    assert (back[0][1], back[3][1]) == (5, 7)
+    assert back[1][1] in (None, sentinel)
+    assert back[2][1] in (None, -sentinel)
+
+
+def test_only_gaps() -> None:
+    samples: list[tuple[int, int | None]] = [(WALL_NS + i, None) for i in range(9)]
+    assert decode(encode(samples), 9) == samples
+
+
+@pytest.mark.parametrize("kind", ["counter", "power", "idle counter"])
+def test_a_realistic_trace_needs_less_than_six_bytes_per_sample(kind: str) -> None:
+    noise = random.Random(7)
+    value, samples = 81_234_567_890, []
+    for i in range(CHUNK_SAMPLES):
+        t_ns = WALL_NS + i * 10**9 + round(noise.gauss(0, 60_000))
+        power_w = (12 if kind == "idle counter" else 95 + 30 * (i // 40 % 2)) + noise.gauss(0, 2)
+        value += round(power_w * 1e6 / 61) * 61
+        samples.append((t_ns, round(power_w * 1000) * 1000 if kind == "power" else value))
+    assert len(encode(samples)) / len(samples) < 6
+    assert decode(encode(samples), len(samples)) == samples
+
+
+GOOD = encode([(WALL_NS + i, i * 1000) for i in range(10)])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x02" + GOOD[1:],
+        GOOD[:1],
+        GOOD[:-1],
+        GOOD[: len(GOOD) // 2],
+        GOOD[:5] + b"\xff" + GOOD[6:],
+        b"\x01not zlib at all",
+        b"\x01" + zlib.compress(b""),
+        b"\x01" + zlib.compress(b"\0" * 100),
+        b"\x01" + zlib.compress(zlib.decompress(GOOD[1:])[:-1]),
+        b"\x01" + zlib.compress(zlib.decompress(GOOD[1:]) + b"\0"),
+    ],
+)
+def test_damage_is_noticed(data: bytes) -> None:
+    with pytest.raises(ValueError, match="chunk"):
+        decode(data, 10)
+
+
+@pytest.mark.parametrize("count", [0, 1, 9, 11, 600])
+def test_a_wrong_count_is_noticed(count: int) -> None:
+    with pytest.raises(ValueError, match="chunk"):
+        decode(GOOD, count)
