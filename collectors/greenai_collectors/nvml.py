@@ -54,6 +54,10 @@ _UNKNOWN_DEVICE = Text(
     de="CUDA_VISIBLE_DEVICES nennt „{entry}“; diese GPU wurde nicht gefunden und nicht gemessen.",
     en='CUDA_VISIBLE_DEVICES names "{entry}"; that GPU was not found and not measured.',
 )
+_UNREACHABLE = Text(
+    de="GPU {index} antwortet nicht ({reason}); sie wird nicht gemessen.",
+    en="GPU {index} does not answer ({reason}); it is not measured.",
+)
 _NO_ENERGY = Text(
     de="{device} gibt weder Energie noch Leistung an ({reason}); ihre Energie ist unbekannt.",
     en="{device} reports neither energy nor power ({reason}); its energy is unknown.",
@@ -91,8 +95,7 @@ class NvmlCollector:
             return Unavailable(Incident("nvml_failed", _FAILED.format(reason=load.reason), _CHECK_DRIVER))
         self._api = load.api
         try:
-            devices, unknown = self._visible(self._api)
-            incidents = [Incident("nvml_device_unknown", _UNKNOWN_DEVICE.format(entry=entry)) for entry in unknown]
+            devices, incidents = self._visible(self._api)
             channels = []
             for device in devices:
                 found = self._channel(self._api, device)
@@ -140,32 +143,41 @@ class NvmlCollector:
         except self._api.NVMLError as error:
             return Gap(channel.id, t_ns, f"nvml_{_slug(error)}")
 
-    def _visible(self, api: NvmlApi) -> tuple[list[_Device], list[str]]:
-        """Return the devices the program may use, and the entries of CUDA_VISIBLE_DEVICES that match none.
+    def _visible(self, api: NvmlApi) -> tuple[list[_Device], list[Incident]]:
+        """Return the devices the program may use, and what is wrong with the others.
 
         Indices, UUIDs and UUID prefixes are understood. As in CUDA, -1 or an empty value hides everything, and
         nothing after an invalid entry counts.
         """
-        handles = [api.nvmlDeviceGetHandleByIndex(index) for index in range(api.nvmlDeviceGetCount())]
-        devices = [
-            _Device(index, api.nvmlDeviceGetUUID(handle), api.nvmlDeviceGetName(handle), handle)
-            for index, handle in enumerate(handles)
-        ]
+        devices: list[_Device] = []
+        unreachable: list[Incident] = []
+        for index in range(api.nvmlDeviceGetCount()):
+            try:
+                handle = api.nvmlDeviceGetHandleByIndex(index)
+                uuid, name = api.nvmlDeviceGetUUID(handle), api.nvmlDeviceGetName(handle)
+            except api.NVMLError as error:  # fallen off the bus, or another job's
+                message = _UNREACHABLE.format(index=index, reason=error)
+                unreachable.append(Incident("nvml_device_unreachable", message))
+            else:
+                devices.append(_Device(index, uuid, name, handle))
         wanted = self._host.environ.get("CUDA_VISIBLE_DEVICES")
         if wanted is None:
-            return devices, []
+            return devices, unreachable
         chosen: list[_Device] = []
         for entry in (part.strip() for part in wanted.split(",")):
             matches = [
                 device
                 for device in devices
-                if (entry.isdigit() and device.index == int(entry))
+                if (entry.isdecimal() and device.index == int(entry))
                 or (entry.startswith("GPU-") and device.uuid.startswith(entry))
             ]
             if len(matches) != 1:
-                return chosen, [] if entry in {"", "-1", "NoDevFiles"} else [entry]
-            chosen.append(matches[0])
-        return chosen, []
+                if entry not in {"", "-1", "NoDevFiles"}:
+                    unreachable.append(Incident("nvml_device_unknown", _UNKNOWN_DEVICE.format(entry=entry)))
+                break
+            if matches[0] not in chosen:
+                chosen.append(matches[0])
+        return chosen, unreachable
 
     def _channel(self, api: NvmlApi, device: _Device) -> Channel | Incident:
         label = f"{device.name} ({device.uuid})"

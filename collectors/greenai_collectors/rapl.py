@@ -162,5 +162,5 @@ class RaplCollector:
             method=METHOD,
             uncertainty_rel=_UNCERTAINTY_DRAM if dram else _UNCERTAINTY_AMD if amd else _UNCERTAINTY_INTEL,
             max_power_uw=_MAX_DRAM_POWER_UW if dram else _MAX_PACKAGE_POWER_UW,
-            wrap_uj=int(wrap) if wrap.isdigit() and int(wrap) > 0 else None,
+            wrap_uj=int(wrap) if wrap.isdecimal() and int(wrap) > 0 else None,
         )

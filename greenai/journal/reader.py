@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-_MALFORMED = (KeyError, ValueError, TypeError, AttributeError, IndexError)
+# Infinity as a time overflows, ten thousand brackets recurse too deeply: damage has no manners.
+_MALFORMED = (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
 def read_run(folder: Path, now_s: float | None = None) -> RunLog:

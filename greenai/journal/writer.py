@@ -108,8 +108,10 @@ class JournalWriter:
     def _open(self) -> None:
         self._pid = os.getpid()
         self._path = self._folder / f"{self._host.name}-{self._pid}{f.SUFFIX}"
+        self._file = -1  # should opening fail, a forked child must not write into its parent's file
         self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._seq = 0
+        self._torn = False
         self._write(
             {
                 "k": f.OPEN,
@@ -127,8 +129,9 @@ class JournalWriter:
             self._open()
         line["seq"] = self._seq
         self._seq += 1
-        data = json.dumps(line, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
-        written = os.write(self._file, data)
-        if written < len(data):
-            # A full disk took half a line. End it, so that the next one starts clean; the reader counts it.
-            os.write(self._file, b"\n")
+        # A name that is no Unicode (an environment variable in another encoding) costs its odd bytes, not the line.
+        data = json.dumps(line, separators=(",", ":"), ensure_ascii=False).encode(errors="replace") + b"\n"
+        if self._torn:
+            data = b"\n" + data
+        # A full disk takes half a line. The next one starts clean; the reader counts the torn one.
+        self._torn = os.write(self._file, data) < len(data)

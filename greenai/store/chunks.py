@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 CHUNK_SAMPLES = 600
 _CODEC = 1
-_INT64_LIMIT = 2**63
+_LIMIT = 2**62  # so that a difference of two values fits into int64
 
 Sample = tuple[int, int | None]  # (epoch ns, µJ or µW; None is a gap)
 _NS_PER_US = 1000
@@ -32,9 +32,12 @@ def split(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
 def encode(samples: Sequence[Sample]) -> bytes:
     """Compress a stretch of samples. Times are kept to the microsecond.
 
-    A value beyond int64 (a sensor's sentinel) becomes a gap.
+    A value of 2^62 or more (a sensor's sentinel) becomes a gap.
+
+    Raises:
+        ValueError: A time is beyond int64.
     """
-    values = [value if value is not None and abs(value) < _INT64_LIMIT else None for _, value in samples]
+    values = [value if value is not None and abs(value) < _LIMIT else None for _, value in samples]
     gaps = bytearray((len(samples) + 7) // 8)
     filled: list[int] = []
     last = 0
@@ -45,7 +48,10 @@ def encode(samples: Sequence[Sample]) -> bytes:
             last = value
         filled.append(last)
     times = [t_ns // _NS_PER_US for t_ns, _ in samples]
-    blocks = bytes(gaps) + _pack(_differences(times)) + _pack(_differences(filled))
+    try:
+        blocks = bytes(gaps) + _pack(_differences(times)) + _pack(_differences(filled))
+    except struct.error as error:
+        raise ValueError(f"a time is none: {error}") from error
     return bytes([_CODEC]) + zlib.compress(blocks, 6)
 
 
@@ -61,6 +67,8 @@ def decode(data: bytes, count: int) -> list[Sample]:
         blocks = zlib.decompress(data[1:])
         bitmap = (count + 7) // 8
         size = 8 * count
+        if len(blocks) != bitmap + 2 * size:
+            raise ValueError(f"damaged chunk: {len(blocks)} bytes for {count} samples")
         gaps, times, values = blocks[:bitmap], blocks[bitmap : bitmap + size], blocks[bitmap + size :]
         t_us = list(accumulate(_unpack(times, count)))
         filled = list(accumulate(_unpack(values, count)))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 BUSY_TIMEOUT_MS = 30_000
+_UPGRADE_LOCK = 0x67726E61  # any number that others will hardly take
 
 _UNREACHABLE = Text(
     de="Die Datenbank {url} ist nicht erreichbar: {reason}.",
@@ -107,6 +108,9 @@ def upgrade(engine: Engine) -> None:
     from alembic.config import Config
 
     with as_file(files("greenai.store") / "migrations") as folder, engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            # Two processes that find the same empty database must not both make its tables.
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
         config = Config()
         config.set_main_option("script_location", str(folder))
         config.attributes["connection"] = connection

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, delete, func, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from greenai.core.errors import NotFoundError, StoreError
 from greenai.core.text import Text
@@ -68,9 +68,7 @@ class Store:
         """
         with self._transaction() as connection:
             values = rows.run_values(record)
-            changed = connection.execute(update(s.run).where(s.run.c.id == record.id).values(values))
-            if changed.rowcount == 0:
-                connection.execute(insert(s.run).values(values))
+            _put_run(connection, values)
             for table in s.OF_RUN:
                 connection.execute(delete(table).where(table.c.run_id == record.id))
             channels = zip(record.energy.channels, traces, strict=True)
@@ -223,8 +221,23 @@ def open_store(url: str) -> Store:
         StoreError: It cannot be reached.
     """
     engine = connect(url)
-    ready(engine)
+    try:
+        ready(engine)
+    except StoreError:
+        engine.dispose()
+        raise
     return Store(engine)
+
+
+def _put_run(connection: Connection, values: dict[str, Any]) -> None:
+    replace = update(s.run).where(s.run.c.id == values["id"]).values(values)
+    if connection.execute(replace).rowcount:
+        return
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(s.run).values(values))
+    except IntegrityError:  # another process has taken the same run in meanwhile
+        connection.execute(replace)
 
 
 def _add(connection: Connection, table: Any, run_id: str, values: list[dict[str, Any]]) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from greenai.core.labels import BOUNDARY, FACTOR_STATUS
 from greenai.core.quantity import NO_VALUE, number
 from greenai_reports import texts
 from greenai_reports.model import Source
 from greenai_reports.wording import clean, name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from greenai.core.record import FactorUsed, RunRecord
-    from greenai.core.text import Language
+    from greenai.core.text import Language, Text
 
 _WEB_ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&'()*+,;=%\[\]-]{1,500}")
 
@@ -33,17 +34,16 @@ def distinct_factors(records: Iterable[RunRecord]) -> list[FactorUsed]:
 
 def factor_in_words(factor: FactorUsed, language: Language) -> str:
     """Write a factor with its whole provenance and its caveats."""
-    caveats = [] if factor.status in texts.STATUS_FINAL else [_status(factor.status, language)]
+    caveats = [] if factor.status == "final" else [_say(FACTOR_STATUS, factor.status, language)]
     if not factor.verified:
         caveats.append(texts.UNVERIFIED.to(language))
-    boundary = texts.BOUNDARY.get(factor.boundary)
     return texts.FACTOR_LONG.format(
         zone=name(factor.zone),
         value=number(factor.value_g_per_kwh, language),
         year=factor.year,
         source=clean(factor.source),
         edition=clean(factor.edition) or NO_VALUE,
-        boundary=boundary or clean(factor.boundary),
+        boundary=_say(BOUNDARY, factor.boundary, language),
         gases=clean(factor.gases).replace("CO2", "CO₂"),
         caveats=f" ({', '.join(caveats)})" if caveats else "",
     ).to(language)
@@ -70,6 +70,6 @@ def sources(records: Iterable[RunRecord], language: Language) -> tuple[Source, .
     )
 
 
-def _status(status: str, language: Language) -> str:
-    known = texts.STATUS.get(status)
-    return (known or texts.STATUS_OTHER.format(status=clean(status))).to(language)
+def _say(labels: Mapping[str, Text], word: str, language: Language) -> str:
+    """Write a word of the factor table; one that this program does not know is printed as it is."""
+    return labels[word].to(language) if word in labels else clean(word)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greenai.core.quantity import NO_VALUE, duration, integer, mass
+from greenai.core.labels import STATE
+from greenai.core.quantity import duration, integer, mass
 from greenai.core.vocabulary import RunState
 from greenai_reports import texts
 from greenai_reports.factors import sources
@@ -106,11 +107,11 @@ def _run_table(view: ReportView, language: Language) -> Table:
 def _run(record: RunRecord, scale: EnergyScale, language: Language) -> tuple[str, ...]:
     label = name(record.name)
     if record.state is not RunState.COMPLETED:
-        label = texts.RUN_STATE.format(name=label, state=texts.STATES[record.state.value]).to(language)
+        label = texts.RUN_STATE.format(name=label, state=STATE[record.state]).to(language)
     return (
         label,
         approach_in_words(record.approach, language),
-        phase_in_words(record.phase, language) if record.phase else NO_VALUE,
+        phase_in_words(record.phase, language),
         moment(record.started_ms, language).removesuffix(" UTC"),
         duration(record.duration_s, language),
         scale.bare(record.energy_j, language),

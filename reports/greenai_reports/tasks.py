@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from greenai.core.channel import Quality
 from greenai.core.comparison import VerdictKey
+from greenai.core.labels import QUALITY, approach_label, phase_label
 from greenai.core.quantity import NO_VALUE, energy, integer, number
 from greenai.core.statistics import Sample, t_quantile
 from greenai.core.vocabulary import Approach
@@ -46,17 +47,13 @@ def shared_notes(view: ReportView, language: Language) -> tuple[str, ...]:
 
 
 def phase_in_words(phase: str | None, language: Language) -> str:
-    """Write a phase; one that this program does not know is printed as it is."""
-    if phase is None:
-        return texts.PHASE_UNKNOWN.to(language)
-    known = texts.PHASES.get(phase)
-    return known.to(language) if known else name(phase)
+    """Write a phase, or a dash."""
+    return name(phase_label(phase).to(language))
 
 
 def approach_in_words(approach: str | None, language: Language) -> str:
     """Write an approach, or a dash."""
-    known = texts.APPROACHES.get(approach or "")
-    return known.to(language) if known else name(approach)
+    return name(approach_label(approach).to(language))
 
 
 def quality_in_words(quality: Quality | None, language: Language, measured_share: float | None = None) -> str:
@@ -69,7 +66,7 @@ def quality_in_words(quality: Quality | None, language: Language, measured_share
     """
     if quality is Quality.ESTIMATED and measured_share:
         return texts.PARTLY_ESTIMATED.to(language)
-    return texts.QUALITIES[quality.value].to(language) if quality else NO_VALUE
+    return QUALITY[quality].to(language) if quality else NO_VALUE
 
 
 def bounds(candidate: Candidate, records: Mapping[str, RunRecord]) -> tuple[float, float] | None:

@@ -48,21 +48,6 @@ FACTOR_LONG = Text(
     en="{zone}, {value} g/kWh for {year}, {source}, edition {edition}, boundary {boundary}, {gases}{caveats}",
 )
 UNVERIFIED = Text(de="nicht geprüft", en="unverified")
-STATUS = {
-    "preliminary": Text(de="vorläufig", en="preliminary"),
-    "provisional": Text(de="vorläufig", en="provisional"),
-    "estimate": Text(de="Schätzung", en="estimate"),
-    "estimated": Text(de="Schätzung", en="estimate"),
-}
-STATUS_FINAL = ("", "final")
-STATUS_OTHER = Text(de="Status „{status}“", en='status "{status}"')
-BOUNDARY = {
-    "generation": Text(de="Erzeugung", en="generation"),
-    "consumption": Text(de="Verbrauch", en="consumption"),
-    "lifecycle": Text(de="Lebenszyklus", en="life cycle"),
-    "life_cycle": Text(de="Lebenszyklus", en="life cycle"),
-    "upstream": Text(de="Vorkette", en="upstream"),
-}
 PUE_ASSUMED_REMARK = Text(
     de="Die PUE (Zuschlag für Kühlung und Versorgung des Rechenzentrums) ist angenommen, nicht gemessen.",
     en="The PUE (overhead of the data centre for cooling and supply) is assumed, not measured.",
@@ -145,23 +130,6 @@ QUALITY_OF_ENERGY = Text(de="Energie ist", en="Energy is")
 RUNS_USED = Text(de="{n} von {all}", en="{n} of {all}")
 METRIC_NONE = Text(de="Qualität", en="Quality")
 IN_UNIT = Text(de="{label} in {unit}", en="{label} in {unit}")
-APPROACHES = {
-    "ai": Text(de="KI", en="AI"),
-    "classical": Text(de="klassisch", en="classical"),
-}
-PHASES = {
-    "training": Text(de="Training", en="training"),
-    "inference": Text(de="Inferenz", en="inference"),
-    "evaluation": Text(de="Auswertung", en="evaluation"),
-    "data": Text(de="Datenaufbereitung", en="data preparation"),
-    "other": Text(de="Sonstiges", en="other"),
-}
-PHASE_UNKNOWN = Text(de="Phase unbekannt", en="phase unknown")
-QUALITIES = {
-    "measured": Text(de="gemessen", en="measured"),
-    "allocated": Text(de="zugeteilt", en="allocated"),
-    "estimated": Text(de="geschätzt", en="estimated"),
-}
 PARTLY_ESTIMATED = Text(de="teils geschätzt", en="partly estimated")
 CHART_TITLE = Text(de="{axis}, {phase}", en="{axis}, {phase}")
 CHART_POINT = Text(
@@ -246,12 +214,6 @@ ORDERED = Text(de="nach Strom geordnet", en="ordered by electricity")
 NO_RUNS = Text(de="Der Bericht umfasst keinen Lauf.", en="The report covers no run.")
 RUN = Text(de="Lauf", en="Run")
 RUN_STATE = Text(de="{name} ({state})", en="{name} ({state})")
-STATES = {
-    "running": Text(de="läuft noch", en="still running"),
-    "failed": Text(de="fehlgeschlagen", en="failed"),
-    "killed": Text(de="abgebrochen", en="killed"),
-    "lost": Text(de="verloren", en="lost"),
-}
 PHASE = Text(de="Phase", en="Phase")
 START = Text(de="Beginn (UTC)", en="Start (UTC)")
 DURATION = Text(de="Dauer", en="Duration")

@@ -154,7 +154,7 @@ def test_a_gpu_lost_in_the_middle_is_a_gap(tmp_path: Path) -> None:
 class OneBroken(FakeNvml):
     """One device cannot even be looked up: it fell off the bus, or belongs to somebody else's job."""
 
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> FakeGpu:
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> FakeGpu:  # noqa: N802
         if index == 1:
             raise FakeNvmlError("GPU is lost")
         return super().nvmlDeviceGetHandleByIndex(index)
@@ -189,7 +189,7 @@ def test_a_driver_that_does_not_start_is_said(tmp_path: Path) -> None:
 
 
 class NoCount(FakeNvml):
-    def nvmlDeviceGetCount(self) -> int:
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
         raise FakeNvmlError("Unknown Error")
 
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from errno import ENODEV
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from greenai_collectors.rapl import RaplCollector
@@ -15,9 +15,6 @@ from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Available, Unavailable
 from greenai.core.reading import CounterReading, Gap
 from greenai.testing import FakeMachine, check_collector
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -273,13 +270,17 @@ def test_amd_is_less_certain_than_intel(machine: FakeMachine) -> None:
     assert intel["rapl:package-0/dram"].uncertainty_rel == amd["rapl:package-0/dram"].uncertainty_rel == 0.20
 
 
+def open_files() -> set[str]:
+    return {path.name for path in Path("/proc/self/fd").iterdir() if path.exists()}
+
+
 def test_closing_gives_the_files_back(machine: FakeMachine) -> None:
     two_sockets(machine)
-    before = set(os.listdir("/proc/self/fd"))
+    before = open_files()
     collector = RaplCollector(machine.host)
     found = collector.probe()
     assert isinstance(found, Available)
     collector.open(found.channels)
-    assert len(os.listdir("/proc/self/fd")) == len(before) + 4
+    assert len(open_files()) == len(before) + 4
     collector.close()
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before

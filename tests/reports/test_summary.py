@@ -220,7 +220,7 @@ def test_caveats_of_all_comparisons_are_printed_once(typical_view: ReportView) -
     assert not [
         note for task in summary.tasks for part in task.comparisons for note in part.notes if shared in note
     ]
-    assert "Only 4 repeats; at least 5 are recommended." in summary.tasks[0].comparisons[0].notes
+    assert "Repeats per side: 4; at least 5 are recommended." in summary.tasks[0].comparisons[0].notes
 
 
 def test_the_interval_of_a_candidate_holds_measuring_error_and_scatter(

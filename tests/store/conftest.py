@@ -20,7 +20,7 @@ from greenai.core.account import ChannelTrace
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Incident
 from greenai.core.energy import EnergyCurve
-from greenai.core.events import Metric, RunState
+from greenai.core.events import Metric
 from greenai.core.record import (
     ChannelEnergy,
     Cost,
@@ -34,6 +34,7 @@ from greenai.core.record import (
     Work,
 )
 from greenai.core.text import Text
+from greenai.core.vocabulary import RunState
 from greenai.store import Store, open_store
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from greenai.store.chunks import CHUNK_SAMPLES, decode, encode, split
 
 WALL_NS = 1_795_262_400_000_000_000
 VALUES = st.one_of(st.none(), st.integers(0, 2**62 - 1), st.integers(-(2**62) + 1, 0))
-SAMPLES = st.lists(st.tuples(st.integers(0, 2**62), VALUES), max_size=50)
+TIMES = st.integers(0, 2**62 // 1000).map(lambda t_us: t_us * 1000)  # kept to the microsecond
+SAMPLES = st.lists(st.tuples(TIMES, VALUES), max_size=50)
 
 
 @given(SAMPLES)
@@ -31,7 +32,7 @@ def test_every_length(count: int) -> None:
 
 @pytest.mark.parametrize("sentinel", [2**63, 2**64 - 1, -(2**63), 2**63 - 1, -(2**63) + 1, 10**30])
 def test_a_sentinel_of_a_sensor_becomes_a_gap_or_stays_and_never_stops_the_run(sentinel: int) -> None:
-    samples = [(WALL_NS, 5), (WALL_NS + 1, sentinel), (WALL_NS + 2, -sentinel), (WALL_NS + 3, 7)]
+    samples = [(WALL_NS, 5), (WALL_NS + 1000, sentinel), (WALL_NS + 2000, -sentinel), (WALL_NS + 3000, 7)]
     back = decode(encode(samples), 4)
     assert [t for t, _ in back] == [t for t, _ in samples]
     assert (back[0][1], back[3][1]) == (5, 7)
@@ -39,8 +40,19 @@ def test_a_sentinel_of_a_sensor_becomes_a_gap_or_stays_and_never_stops_the_run(s
     assert back[2][1] in (None, -sentinel)
 
 
+@given(st.lists(st.integers(0, 2**62), min_size=1, max_size=20))
+def test_times_are_kept_to_the_microsecond(times: list[int]) -> None:
+    back = decode(encode([(t_ns, 1) for t_ns in times]), len(times))
+    assert all(0 <= t_ns - kept < 1000 for t_ns, (kept, _) in zip(times, back, strict=True))
+
+
+def test_a_time_that_is_none_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="time"):
+        encode([(10**40, 1)])
+
+
 def test_only_gaps() -> None:
-    samples: list[tuple[int, int | None]] = [(WALL_NS + i, None) for i in range(9)]
+    samples: list[tuple[int, int | None]] = [(WALL_NS + i * 1000, None) for i in range(9)]
     assert decode(encode(samples), 9) == samples
 
 
@@ -49,7 +61,7 @@ def test_a_realistic_trace_needs_less_than_six_bytes_per_sample(kind: str) -> No
     noise = random.Random(7)
     value, samples = 81_234_567_890, []
     for i in range(CHUNK_SAMPLES):
-        t_ns = WALL_NS + i * 10**9 + round(noise.gauss(0, 60_000))
+        t_ns = WALL_NS + i * 10**9 + round(noise.gauss(0, 60)) * 1000
         power_w = (12 if kind == "idle counter" else 95 + 30 * (i // 40 % 2)) + noise.gauss(0, 2)
         value += round(power_w * 1e6 / 61) * 61
         samples.append((t_ns, round(power_w * 1000) * 1000 if kind == "power" else value))
@@ -57,7 +69,7 @@ def test_a_realistic_trace_needs_less_than_six_bytes_per_sample(kind: str) -> No
     assert decode(encode(samples), len(samples)) == samples
 
 
-GOOD = encode([(WALL_NS + i, i * 1000) for i in range(10)])
+GOOD = encode([(WALL_NS + i * 10**9, i * 1000) for i in range(10)])
 
 
 @pytest.mark.parametrize(

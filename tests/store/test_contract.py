@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import func, select
 
 from greenai.core.errors import NotFoundError
-from greenai.core.events import RunState
+
 from greenai.core.record import Cost, Emissions, Energy
 from greenai.core.views import SORTABLE, RunQuery
+from greenai.core.vocabulary import RunState
 from greenai.store import schema as s
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def test_tags_added_later_survive_and_win(store: Store, save: Save, full: RunRec
 
 
 def test_samples_come_back(store: Store, save: Save, full: RunRecord) -> None:
-    samples = [(1_795_262_400_000_000_000 + i * 999_999_937, None if i % 7 == 0 else i * 31) for i in range(1201)]
+    samples = [(1_795_262_400_000_000_000 + i * 999_937_000, None if i % 7 == 0 else i * 31) for i in range(1201)]
     save(store, full, samples)
     found = store.samples(full.id)
     assert [channel.id for channel, _, _ in found] == [channel.id for channel in full.energy.channels]
@@ -128,6 +129,7 @@ def _many(store: Store, save: Save, full: RunRecord) -> list[RunRecord]:
             state=[RunState.COMPLETED, RunState.FAILED][i % 2],
             started_ms=full.started_ms + (i // 2) * 1000,
             duration_s=float(7 - i),
+            work=replace(full.work, energy_per_unit_j=float(i) if known else None),
             energy=replace(full.energy, total_j=float(i * 10) if known else None),
             emissions=Emissions(float(i) if known else None, None, 1.0, True, None),
         )
