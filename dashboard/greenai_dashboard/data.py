@@ -1,0 +1,41 @@
+"""What the dashboard needs to know, as a protocol: it never sees a database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from greenai.core.record import RunRecord
+    from greenai.core.views import RunPage, RunQuery, TaskView, TraceSeries
+
+
+class DashboardData(Protocol):
+    """Source of everything shown. Called from several server threads at once."""
+
+    def refresh(self) -> None:
+        """Bring new journals into the database; cheap when there is nothing new."""
+
+    def run_page(self, query: RunQuery) -> RunPage:
+        """Return a stretch of runs."""
+
+    def run(self, reference: str) -> RunRecord:
+        """Return one run by id, unique id prefix or name.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+
+    def trace(
+        self, run_id: str, *, max_points: int = 2000, from_ms: float | None = None, to_ms: float | None = None
+    ) -> tuple[TraceSeries, ...]:
+        """Return the power over time of each channel, thinned to ``max_points`` per channel."""
+
+    def task_names(self) -> list[str]:
+        """Return the names of all tasks."""
+
+    def task(self, name: str) -> TaskView:
+        """Return one task with its candidates and comparisons.
+
+        Raises:
+            NotFoundError: There is none.
+        """

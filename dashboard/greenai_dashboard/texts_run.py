@@ -1,0 +1,135 @@
+"""Texts of the page of one run."""
+
+from __future__ import annotations
+
+from greenai.core.text import Text
+
+DOWNLOAD_JSON = Text(de="Laufprotokoll als JSON herunterladen", en="Download the run record as JSON")
+SUMMARY = Text(de="Auf einen Blick", en="At a glance")
+STARTED = Text(de="Beginn {moment}", en="Started {moment}")
+LASTED = Text(de="Dauer {duration}", en="Duration {duration}")
+SO_FAR = Text(de="bisher {duration}", en="{duration} so far")
+EXIT_CODE = Text(de="Rückgabewert {code}", en="exit code {code}")
+
+ENERGY = Text(de="Energie (IT)", en="Energy (IT)")
+ENERGY_UNKNOWN = Text(
+    de="Kein gezählter Kanal hat einen Wert geliefert.",
+    en="No counted channel delivered a value.",
+)
+BETWEEN = Text(
+    de="mit etwa 95 % Sicherheit zwischen {low} und {high} ({minus} / {plus})",
+    en="with about 95% confidence between {low} and {high} ({minus} / {plus})",
+)
+BETWEEN_SHORT = Text(de="zwischen {low} und {high}", en="between {low} and {high}")
+NO_INTERVAL = Text(de="Unsicherheit unbekannt", en="uncertainty unknown")
+MEASURED_SHARE = Text(de="{share} der Energie gemessen", en="{share} of the energy measured")
+SCOPE = Text(de="Umfang: {scope}", en="Scope: {scope}")
+MACHINE_TOTAL = Text(
+    de="Die ganze Maschine brauchte in dieser Zeit {energy}.",
+    en="The whole machine needed {energy} in this time.",
+)
+MEAN_POWER = Text(de="Mittlere Leistung", en="Mean power")
+PER_UNIT = Text(de="Energie je {unit}", en="Energy per {unit}")
+UNIT_FALLBACK = Text(de="Einheit", en="unit")
+UNITS_DONE = Text(de="{count} erledigt", en="{count} done")
+CO2 = Text(de="CO₂e, standortbasiert", en="CO₂e, location-based")
+CO2_OPERATION = Text(
+    de="nur Betrieb: Strom für die IT mal PUE {pue}",
+    en="operation only: IT electricity times PUE {pue}",
+)
+PUE_ASSUMED = Text(de="(angenommen)", en="(assumed)")
+CO2_NOT_COMPUTED = Text(de="Noch nicht berechnet.", en="Not computed yet.")
+CO2_UNKNOWN = Text(de="Unbekannt", en="Unknown")
+UNVERIFIED = Text(de="Faktor ungeprüft", en="factor unverified")
+VERIFIED = Text(de="Faktor geprüft", en="factor verified")
+UPSTREAM = Text(de="Vorkette der Stromerzeugung: {mass}", en="upstream of power generation: {mass}")
+COST = Text(de="Stromkosten", en="Electricity cost")
+
+TRACE = Text(de="Leistungsverlauf", en="Power over time")
+TRACE_EMPTY = Text(
+    de="Für diesen Lauf sind keine Leistungswerte gespeichert. Die Summen unten bleiben gültig.",
+    en="No power readings are stored for this run. The totals below still hold.",
+)
+TRACE_HELP = Text(
+    de="Durchgezogen: gezählte Kanäle. Gestrichelt: geschätzt. Gepunktet: nicht gezählt. Lücken sind Zeiten ohne "
+    "Messwert. Ziehen vergrößert einen Ausschnitt und lädt ihn feiner nach; Doppelklick zeigt wieder alles.",
+    en="Solid: counted channels. Dashed: estimated. Dotted: not counted. Gaps are times without a reading. "
+    "Drag to enlarge a stretch, which is then loaded in finer detail; double-click shows everything again.",
+)
+TRACE_WINDOWS_CUT = Text(
+    de="Von {all} Fenstern sind die {shown} längsten hinterlegt.",
+    en="Of {all} windows, the {shown} longest are shaded.",
+)
+TRACE_POWER_AXIS = Text(de="Leistung (W)", en="Power (W)")
+TRACE_TIME_AXIS = Text(de="Zeit seit Beginn ({unit})", en="Time since start ({unit})")
+TRACE_NOT_COUNTED = Text(de="nicht gezählt", en="not counted")
+
+CHANNELS = Text(de="Messkanäle", en="Channels")
+CHANNELS_HELP = Text(
+    de="Gezählt werden nur Kanäle, die sich nicht überlappen; ihre Summe ist die Energie des Laufs.",
+    en="Only channels that do not overlap are counted; their sum is the energy of the run.",
+)
+HOST = Text(de="Rechner", en="Host")
+DEVICE = Text(de="Gerät", en="Device")
+COMPONENT = Text(de="Bauteil", en="Component")
+CHANNEL_ENERGY = Text(de="Energie", en="Energy")
+INTERVAL = Text(de="95-%-Intervall", en="95% interval")
+QUALITY = Text(de="Datenqualität", en="Data quality")
+METHOD = Text(de="Verfahren", en="Method")
+GAP = Text(de="Lücke", en="Gap")
+COUNTED = Text(de="Gezählt", en="Counted")
+NOTE = Text(de="Hinweis", en="Note")
+YES = Text(de="ja", en="yes")
+NO = Text(de="nein", en="no")
+
+EMISSIONS = Text(de="Woher die CO₂-Zahl kommt", en="Where the CO₂ figure comes from")
+FACTOR = Text(de="Emissionsfaktor", en="Emission factor")
+ZONE = Text(de="Stromnetz", en="Grid zone")
+YEAR = Text(de="Bezugsjahr", en="Reference year")
+SOURCE = Text(de="Quelle", en="Source")
+EDITION = Text(de="Ausgabe", en="Edition")
+BOUNDARY = Text(de="Bilanzgrenze", en="Boundary")
+GASES = Text(de="Gase", en="Gases")
+LICENCE = Text(de="Lizenz", en="Licence")
+CHECKED = Text(de="Geprüft", en="Verified")
+CHECKED_NO = Text(
+    de="nein: Niemand hat diesen Wert bisher mit der Quelle verglichen.",
+    en="no: nobody has compared this value with its source yet.",
+)
+CHECKED_YES = Text(de="ja, mit der Quelle verglichen", en="yes, compared with its source")
+
+WINDOWS = Text(de="Fenster", en="Windows")
+WINDOWS_HELP = Text(
+    de="Summe der gezählten Kanäle. Datenqualität wie beim ganzen Lauf:",
+    en="Sum of the counted channels. Data quality as for the whole run:",
+)
+WINDOW = Text(de="Fenster", en="Window")
+WINDOW_PARENT = Text(de="Teil von", en="Part of")
+WINDOW_START = Text(de="Beginn nach", en="Starts after")
+WINDOW_DURATION = Text(de="Dauer", en="Duration")
+WINDOWS_MORE = Text(
+    de="Gezeigt sind die ersten {shown} von {all}; alle stehen im JSON.",
+    en="The first {shown} of {all} are shown; all are in the JSON.",
+)
+RESULTS = Text(de="Ergebnis und Arbeit", en="Result and work")
+METRIC = Text(de="Kennzahl", en="Metric")
+VALUE = Text(de="Wert", en="Value")
+BETTER = Text(de="Besser ist", en="Better is")
+HIGHER = Text(de="höher", en="higher")
+LOWER = Text(de="niedriger", en="lower")
+WORK = Text(de="Erledigte Arbeit ({unit})", en="Work done ({unit})")
+INCIDENTS = Text(de="Vorkommnisse", en="Incidents")
+INCIDENTS_NONE = Text(de="Keine.", en="None.")
+REMEDY = Text(de="Abhilfe:", en="Remedy:")
+PROVENANCE = Text(de="Herkunft", en="Provenance")
+RUN_ID = Text(de="Kennung", en="Id")
+USER = Text(de="Benutzer", en="User")
+HOSTS = Text(de="Rechner", en="Hosts")
+GIT_COMMIT = Text(de="Git-Stand", en="Git commit")
+ENDED = Text(de="Ende", en="End")
+TAGS = Text(de="Merkmale", en="Tags")
+JOURNAL = Text(de="Messprotokoll", en="Journal")
+JOURNAL_LINES = Text(
+    de="{lines} Zeilen, davon {bad} unlesbar; SHA-256 {digest}",
+    en="{lines} lines, {bad} of them unreadable; SHA-256 {digest}",
+)
