@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from greenai.core.collector import Incident
@@ -48,7 +49,7 @@ class Plugin:
             Exception: Whatever the plug-in's own import raises.
         """
         module, _, attribute = self.value.partition(":")
-        return getattr(import_module(module), attribute)
+        return attrgetter(attribute)(import_module(module))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def _discover(group: str, path: tuple[str, ...]) -> tuple[Plugin, ...]:
 def preload_collectors() -> None:
     """Import the collectors' modules ahead of time, so that starting a run does not have to."""
     for plugin in discover(COLLECTORS):
-        with suppress(Exception):  # a broken one is reported when it is needed
+        with suppress(Exception, SystemExit):  # a broken one is reported when it is needed
             plugin.load()
 
 
@@ -98,7 +99,7 @@ def load_collectors(host: Host, plugins: Sequence[Plugin] | None = None) -> Load
     for plugin in discover(COLLECTORS) if plugins is None else plugins:
         try:
             collectors.append(plugin.load()(host))
-        except Exception as error:  # noqa: BLE001  # somebody else's code: anything may happen
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # somebody else's code: anything may happen
             message = _BROKEN.format(name=plugin.name, value=plugin.value, reason=repr(error))
             incidents.append(Incident("plugin_broken", message))
     return LoadedCollectors(tuple(collectors), tuple(incidents))
@@ -106,7 +107,7 @@ def load_collectors(host: Host, plugins: Sequence[Plugin] | None = None) -> Load
 
 def _entry_points(file: str, group: str) -> list[Plugin]:
     try:
-        with open(file, encoding="utf-8") as stream:  # noqa: PTH123  # hot: 100 files before each run
+        with open(file, encoding="utf-8", errors="replace") as stream:  # noqa: PTH123  # hot: 100 files before each run
             text = stream.read()
     except OSError:
         return []

@@ -5,8 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
+from greenai.core import labels
 from greenai.core.channel import Quality
-from greenai_dashboard import texts, texts_run
+from greenai_dashboard import texts_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ Figure = dict[str, Any]
 
 # Okabe and Ito's palette, told apart with every common colour blindness; yellow and black are left out because
 # they vanish on a white or a dark page.
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+PALETTE = ("#2A88C8", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 TEXT_COLOUR = "#808890"  # readable on white and on dark: one figure serves both colour schemes
 GRID_COLOUR = "rgba(128,136,144,0.22)"
 MAX_SHADED_WINDOWS = 40
@@ -156,12 +157,12 @@ def _dash(series: TraceSeries) -> str:
 
 
 def _line_name(series: TraceSeries, language: Language, *, with_host: bool) -> str:
-    name = f"{texts.word(texts.COMPONENTS, series.component.value).to(language)} {series.device}"
+    name = f"{labels.word(labels.COMPONENT, series.component.value).to(language)} {series.device}"
     if with_host:
         name = f"{series.host}: {name}"
     remarks = []
     if series.quality is not Quality.MEASURED:
-        remarks.append(texts.QUALITIES[series.quality.value].to(language))
+        remarks.append(labels.QUALITY[series.quality.value].to(language))
     if not series.counted:
         remarks.append(texts_run.TRACE_NOT_COUNTED.to(language))
     if remarks:

@@ -7,9 +7,10 @@ from math import exp, log10, sqrt
 from statistics import stdev
 from typing import TYPE_CHECKING
 
+from greenai.core import labels
 from greenai.core.statistics import Interval, t_quantile
 from greenai.core.vocabulary import Approach
-from greenai_dashboard import texts, texts_compare
+from greenai_dashboard import texts_compare
 from greenai_dashboard.figures import PALETTE, Figure, axis, base_layout
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _means(group: Sequence[Candidate], approach: Approach, language: Language, *
     return {
         "type": "scatter",
         "mode": "markers+text",
-        "name": texts.APPROACHES[approach.value].to(language),
+        "name": labels.APPROACH[approach.value].to(language),
         "x": [one.value for one in energies if one is not None],
         "y": [one.value for one in qualities if one is not None],
         "text": [escape(candidate.name, quote=False) for candidate in group],

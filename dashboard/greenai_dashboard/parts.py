@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dash import dcc, html
 
+from greenai.core import labels
 from greenai_dashboard import texts
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def quality_badge(quality: Quality | None, language: Language) -> Children:
     if quality is None:
         return None
     key = quality.value
-    return badge(texts.QUALITIES[key].to(language), key, texts.QUALITY_HELP[key].to(language))
+    return badge(labels.QUALITY[key].to(language), key, texts.QUALITY_HELP[key].to(language))
 
 
 def section(title: str, *children: Children) -> html.Section:

@@ -92,27 +92,7 @@ GRID_TEXTS = {
     "ariaRowSelect": Text(de="Mit der Leertaste auswählen", en="Press Space to select"),
 }
 
-# Words for fixed values
-STATES = {
-    "running": Text(de="läuft", en="running"),
-    "completed": Text(de="abgeschlossen", en="completed"),
-    "failed": Text(de="fehlgeschlagen", en="failed"),
-    "killed": Text(de="abgebrochen", en="killed"),
-    "lost": Text(de="verschollen", en="lost"),
-}
-APPROACHES = {"ai": Text(de="KI", en="AI"), "classical": Text(de="klassisch", en="classical")}
-PHASES = {
-    "training": Text(de="Training", en="training"),
-    "inference": Text(de="Inferenz", en="inference"),
-    "evaluation": Text(de="Auswertung", en="evaluation"),
-    "data": Text(de="Datenaufbereitung", en="data preparation"),
-    "other": Text(de="Sonstiges", en="other"),
-}
-QUALITIES = {
-    "measured": Text(de="gemessen", en="measured"),
-    "allocated": Text(de="zugeteilt", en="allocated"),
-    "estimated": Text(de="geschätzt", en="estimated"),
-}
+# What a quality means
 QUALITY_HELP = {
     "measured": Text(de="Von einem Sensor gelesen.", en="Read from a sensor."),
     "allocated": Text(
@@ -124,24 +104,3 @@ QUALITY_HELP = {
         en="Calculated from a model, not measured.",
     ),
 }
-COMPONENTS = {
-    "node": Text(de="Knoten", en="node"),
-    "module": Text(de="Modul", en="module"),
-    "cpu": Text(de="CPU", en="CPU"),
-    "dram": Text(de="Arbeitsspeicher", en="memory"),
-    "gpu": Text(de="GPU", en="GPU"),
-    "rest": Text(de="Rest", en="rest"),
-}
-SCOPES = {
-    "machine": Text(de="ganze Maschine", en="whole machine"),
-    "process": Text(de="nur dieser Prozess", en="this process only"),
-    "cgroup": Text(de="nur dieser Job (cgroup)", en="this job only (cgroup)"),
-    "auto": Text(de="automatisch", en="automatic"),
-}
-
-
-def word(words: dict[str, Text], key: str | None) -> Text:
-    """Return the word for a fixed value; an unknown value speaks for itself, None is a dash."""
-    if key is None:
-        return Text(de="–", en="–")
-    return words.get(key, Text(de=key, en=key))

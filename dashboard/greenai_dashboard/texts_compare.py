@@ -6,8 +6,8 @@ from greenai.core.text import Text
 
 TITLE = Text(de="Braucht es hier KI?", en="Is AI needed here?")
 INTRODUCTION = Text(
-    de="Gleiche Aufgabe, gleiche Einheit, gleiche Phase: gemessene KI-Lösungen gegen klassische.",
-    en="Same task, same unit, same phase: measured AI solutions against classical ones.",
+    de="Gleiche Aufgabe, gleiche Einheit, gleiche Phase: KI-Lösungen gegen klassische.",
+    en="Same task, same unit, same phase: AI solutions against classical ones.",
 )
 TASK = Text(de="Aufgabe", en="Task")
 NO_TASKS_TITLE = Text(de="Noch keine Aufgabe zum Vergleichen", en="No task to compare yet")
@@ -65,8 +65,10 @@ MARGINS_VALUE = Text(
 )
 MARGINS_CHOSEN = Text(de="Von Ihnen so festgelegt.", en="Set by a person.")
 MARGINS_DEFAULT = Text(
-    de="Vorgaben des Programms, von niemandem für diese Aufgabe gewählt. Festlegen mit `greenai task create`.",
-    en="Defaults of the program: nobody has set them for this task. To set them: `greenai task create`.",
+    de="Vorgaben des Programms, von niemandem für diese Aufgabe gewählt. "
+    "Andere anwenden: `greenai compare --margin … --gain …`.",
+    en="Defaults of the program: nobody has set them for this task. "
+    "To apply others: `greenai compare --margin ... --gain ...`.",
 )
 NOTES = Text(de="Zu beachten", en="Please note")
 CANDIDATES = Text(de="Alle Lösungen", en="All solutions")

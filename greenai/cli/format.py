@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from greenai.core import quantity
-from greenai.core.labels import quality_label
+from greenai.core.labels import QUALITY, word
 from greenai.core.text import Text
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def energy_words(energy: Energy, language: Language) -> str:
         return _UNKNOWN_ENERGY.to(language)
     low, high = quantity.energy(energy.low_j, language, 2), quantity.energy(energy.high_j, language, 2)
     between = quantity.interval(low, high).to(language)
-    return f"{quantity.energy(energy.total_j, language)} ({quality_label(energy.quality).to(language)}, {between})"
+    return f"{quantity.energy(energy.total_j, language)} ({word(QUALITY, energy.quality).to(language)}, {between})"
 
 
 def summary(record: RunRecord, language: Language) -> str:

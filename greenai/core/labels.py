@@ -1,43 +1,47 @@
-"""The names of states, qualities, phases and parts in both languages, for every surface that shows them."""
+"""The words for fixed values (states, qualities, phases) in both languages, for every surface that shows them."""
 
 from __future__ import annotations
 
-from greenai.core.channel import Component, Quality
-from greenai.core.text import Text
-from greenai.core.vocabulary import Approach, Phase, RunState
+from typing import TYPE_CHECKING
 
-UNKNOWN = Text(de="unbekannt", en="unknown")
+from greenai.core.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 QUALITY = {
-    Quality.MEASURED: Text(de="gemessen", en="measured"),
-    Quality.ALLOCATED: Text(de="zugeteilt", en="allocated"),
-    Quality.ESTIMATED: Text(de="geschätzt", en="estimated"),
+    "measured": Text(de="gemessen", en="measured"),
+    "allocated": Text(de="zugeteilt", en="allocated"),
+    "estimated": Text(de="geschätzt", en="estimated"),
 }
 STATE = {
-    RunState.RUNNING: Text(de="läuft", en="running"),
-    RunState.COMPLETED: Text(de="abgeschlossen", en="completed"),
-    RunState.FAILED: Text(de="fehlgeschlagen", en="failed"),
-    RunState.KILLED: Text(de="abgebrochen", en="killed"),
-    RunState.LOST: Text(de="verloren", en="lost"),
+    "running": Text(de="läuft", en="running"),
+    "completed": Text(de="abgeschlossen", en="completed"),
+    "failed": Text(de="fehlgeschlagen", en="failed"),
+    "killed": Text(de="abgebrochen", en="killed"),
+    "lost": Text(de="verschollen", en="lost"),
 }
 APPROACH = {
-    Approach.AI: Text(de="KI", en="AI"),
-    Approach.CLASSICAL: Text(de="klassisch", en="classical"),
+    "ai": Text(de="KI", en="AI"),
+    "classical": Text(de="klassisch", en="classical"),
 }
 PHASE = {
-    Phase.TRAINING: Text(de="Training", en="training"),
-    Phase.INFERENCE: Text(de="Anwendung", en="inference"),
-    Phase.EVALUATION: Text(de="Bewertung", en="evaluation"),
-    Phase.DATA: Text(de="Daten", en="data"),
-    Phase.OTHER: Text(de="Sonstiges", en="other"),
+    "training": Text(de="Training", en="training"),
+    "inference": Text(de="Inferenz", en="inference"),
+    "evaluation": Text(de="Auswertung", en="evaluation"),
+    "data": Text(de="Datenaufbereitung", en="data preparation"),
+    "other": Text(de="Sonstiges", en="other"),
 }
 COMPONENT = {
-    Component.NODE: Text(de="ganzer Knoten", en="whole node"),
-    Component.MODULE: Text(de="Modul", en="module"),
-    Component.CPU: Text(de="CPU", en="CPU"),
-    Component.DRAM: Text(de="Arbeitsspeicher", en="memory"),
-    Component.GPU: Text(de="GPU", en="GPU"),
-    Component.REST: Text(de="Rest des Knotens", en="rest of the node"),
+    "node": Text(de="ganzer Knoten", en="whole node"),
+    "module": Text(de="Modul", en="module"),
+    "cpu": Text(de="CPU", en="CPU"),
+    "dram": Text(de="Arbeitsspeicher", en="memory"),
+    "gpu": Text(de="GPU", en="GPU"),
+    "rest": Text(de="Rest des Knotens", en="rest of the node"),
+}
+SCOPE = {
+    "machine": Text(de="ganze Maschine", en="whole machine"),
 }
 BOUNDARY = {
     "generation": Text(de="nur Erzeugung", en="generation only"),
@@ -49,22 +53,19 @@ FACTOR_STATUS = {
     "preliminary": Text(de="vorläufig", en="preliminary"),
     "estimate": Text(de="Schätzung", en="estimate"),
 }
+ENVIRONMENT = {
+    "cpu": Text(de="Prozessor", en="Processor"),
+    "cpus": Text(de="Logische CPUs", en="Logical CPUs"),
+    "virtual": Text(de="Virtuelle Maschine", en="Virtual machine"),
+    "python": Text(de="Python", en="Python"),
+    "kernel": Text(de="Kernel", en="Kernel"),
+}
+YES = Text(de="ja", en="yes")
+NO = Text(de="nein", en="no")
 
 
-def quality_label(quality: Quality | None) -> Text:
-    """Return the name of a quality; None is unknown."""
-    return QUALITY[quality] if quality is not None else UNKNOWN
-
-
-def approach_label(approach: str | None) -> Text:
-    """Return the name of an approach; a run without one gets a dash."""
-    return APPROACH[Approach(approach)] if approach in set(Approach) else _plain(approach)
-
-
-def phase_label(phase: str | None) -> Text:
-    """Return the name of a phase; a run without one gets a dash."""
-    return PHASE[Phase(phase)] if phase in set(Phase) else _plain(phase)
-
-
-def _plain(word: str | None) -> Text:
-    return Text(de=word or "–", en=word or "–")
+def word(words: Mapping[str, Text], key: str | None) -> Text:
+    """Return the word for a fixed value; one that is not known speaks for itself, None is a dash."""
+    if key is None:
+        return Text(de="–", en="–")
+    return words[key] if key in words else Text(de=key, en=key)

@@ -1,4 +1,4 @@
-"""What kind of file system a path lies on; SQLite's write-ahead log must not be used over a network."""
+"""Where we are, and what kind of file system a path lies on."""
 
 from __future__ import annotations
 
@@ -7,8 +7,16 @@ from pathlib import Path
 _NETWORK = ("nfs", "nfs4", "lustre", "gpfs", "beegfs", "cifs", "smb3", "ceph", "fuse.sshfs", "afs", "9p", "panfs")
 
 
+def working_folder() -> Path:
+    """Return the working directory; the root if somebody has removed it under us."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path("/")
+
+
 def is_network_path(path: Path, mounts: str | None = None) -> bool:
-    """Say whether a path lies on a network file system.
+    """Say whether a path lies on a network file system, where SQLite's write-ahead log must not be used.
 
     Args:
         path: An absolute path; it need not exist.

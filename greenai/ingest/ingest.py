@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from greenai.carbon.footprint import with_footprint
 from greenai.core.account import account
 from greenai.core.collector import Incident
+from greenai.core.errors import StoreError
 from greenai.core.reading import CounterReading, PowerReading
 from greenai.core.text import Text
 from greenai.core.vocabulary import RunState
 from greenai.journal.reader import read_run
 from greenai.journal.spool import mark_ingested, newest_journal_ns, unprocessed_runs
+from greenai.store.store import UnfitRecordError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,12 +51,20 @@ def ingest_spool(store: Store, settings: Settings, spool: Path | None = None) ->
     for folder in unprocessed_runs(spool or settings.spool):
         try:
             record = ingest_folder(store, settings, folder)
-        except (OSError, ValueError) as error:
-            problems.append(Incident("journal_unreadable", _UNREADABLE_RUN.format(folder=folder, reason=error)))
+        except StoreError as error:
+            if not isinstance(error, UnfitRecordError):
+                raise  # the database itself: no run would fare better
+            problems.append(_unreadable(folder, error.message))
+        except Exception as error:  # noqa: BLE001  # a damaged file may hold anything
+            problems.append(_unreadable(folder, repr(error)))
         else:
             if record is not None:
                 taken.append(record.id)
     return IngestReport(tuple(taken), tuple(problems))
+
+
+def _unreadable(folder: Path, reason: Text | str) -> Incident:
+    return Incident("journal_unreadable", _UNREADABLE_RUN.format(folder=folder, reason=reason))
 
 
 def ingest_folder(store: Store, settings: Settings, folder: Path) -> RunRecord | None:

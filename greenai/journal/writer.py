@@ -129,7 +129,7 @@ class JournalWriter:
             self._open()
         line["seq"] = self._seq
         self._seq += 1
-        # A name that is no Unicode (an environment variable in another encoding) costs its odd bytes, not the line.
+        # A name that is no Unicode (a variable in another encoding) costs its odd bytes, not the line.
         data = json.dumps(line, separators=(",", ":"), ensure_ascii=False).encode(errors="replace") + b"\n"
         if self._torn:
             data = b"\n" + data

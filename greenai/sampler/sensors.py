@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from greenai.core.collector import Available, Incident, Probe, Unavailable
 from greenai.core.cover import without_redundant_estimates
-from greenai.core.reading import Gap
+from greenai.core.reading import CounterReading, Gap, PowerReading
 from greenai.core.text import Text
 from greenai.plugins import load_collectors
 
@@ -60,7 +61,7 @@ class Sensors:
         readings: list[Reading] = []
         for collector, channels in self._opened:
             try:
-                readings += collector.read()
+                readings += _checked(collector.read())
             except Exception as error:  # noqa: BLE001  # one broken sensor must not blind the others
                 now_ns = self._host.clock.mono_ns()
                 readings += [Gap(channel.id, now_ns, type(error).__name__) for channel in channels]
@@ -83,6 +84,8 @@ def probe_all(host: Host, loaded: LoadedCollectors | None = None) -> tuple[list[
     for collector in loaded.collectors:
         try:
             probe: Probe = collector.probe()
+            if not isinstance(probe, (Available, Unavailable)):
+                raise TypeError(f"probe() returned {probe!r}")  # noqa: TRY301  # handled like any other failure
         except Exception as error:  # noqa: BLE001  # somebody else's code
             probe = Unavailable(Incident("sensor_failed", _FAILED.format(name=collector.name, reason=repr(error))))
         probed.append(ProbedCollector(collector, probe))
@@ -104,7 +107,8 @@ def open_sensors(host: Host, loaded: LoadedCollectors | None = None) -> Sensors:
     for item in probed:
         channels = [c for c in item.probe.channels if c.id in wanted] if isinstance(item.probe, Available) else []
         if not channels:
-            item.collector.close()
+            with suppress(Exception):  # somebody else's code
+                item.collector.close()
             continue
         try:
             item.collector.open(channels)
@@ -117,3 +121,22 @@ def open_sensors(host: Host, loaded: LoadedCollectors | None = None) -> Sensors:
     if not opened:
         incidents.append(_NOTHING)
     return Sensors(host, opened, incidents)
+
+
+def _checked(readings: list[Reading]) -> list[Reading]:
+    """Return the readings of a collector as the journal can write them.
+
+    Raises:
+        TypeError, ValueError: These are no readings.
+    """
+    checked: list[Reading] = []
+    for reading in readings:
+        if isinstance(reading, CounterReading):
+            checked.append(CounterReading(reading.channel_id, reading.t_mono_ns, int(reading.energy_uj)))
+        elif isinstance(reading, PowerReading):
+            checked.append(PowerReading(reading.channel_id, reading.t_mono_ns, int(reading.power_uw)))
+        elif isinstance(reading, Gap):
+            checked.append(reading)
+        else:
+            raise TypeError(f"not a reading: {reading!r}")
+    return checked

@@ -18,8 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_PASSWORD = re.compile(r"(://[^:/@]*):[^@]*@")
+# Too much hidden is better than too little: user names may contain an @, passwords a /.
+_PASSWORD = re.compile(r"(://[^:/]*):.*@")
+_PASSWORD_OPTION = re.compile(r"([?&]password=)[^&]*", re.IGNORECASE)
 _NOT_WRITABLE = Text(de="{path} ist nicht beschreibbar ({reason}).", en="{path} cannot be written ({reason}).")
+_BY_HAND = Text(
+    de="{path} lässt sich nicht sicher ändern; „{key}“ bitte dort von Hand setzen.",
+    en='{path} cannot be changed safely; please set "{key}" there by hand.',
+)
 _ARGUMENT = Text(de="config set", en="config set")
 
 
@@ -36,11 +42,11 @@ def set_value(key: str, value: str | None, environ: Mapping[str, str]) -> Path:
     parsed = parse_value(key, value, _ARGUMENT.en) if value is not None else None
     path = user_config(environ)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        kept = [line for line in lines if not re.match(rf"\s*{re.escape(key)}\s*=", line)]
-        if value is not None:
-            kept.insert(0, f"{key} = {_toml(parsed)}")
-        _replace(path, "\n".join(kept) + "\n")
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        line = f"{key} = {_toml(parsed)}" if value is not None else None
+        _replace(path, _changed(before, key, line))
+    except ValueError as error:
+        raise ConfigError(_BY_HAND.format(path=path, key=key)) from error
     except OSError as error:
         raise ConfigError(_NOT_WRITABLE.format(path=path, reason=error.strerror)) from error
     return path
@@ -50,20 +56,41 @@ def shown_value(settings: Settings, name: str) -> Any:
     """Return a setting's value as it may be shown: passwords are hidden."""
     value = getattr(settings, name)
     if value is not None and BY_NAME[name].secret:
-        return _PASSWORD.sub(r"\1:***@", str(value))
+        return _PASSWORD_OPTION.sub(r"\1***", _PASSWORD.sub(r"\1:***@", str(value)))
     return value if isinstance(value, (int, float, dict)) or value is None else str(value)
+
+
+def _changed(before: str, key: str, line: str | None) -> str:
+    """Return the file's text with the line of a setting replaced, added or (None) taken out.
+
+    Raises:
+        ValueError: The setting is written in a way that one line cannot replace: as a table or over many lines.
+    """
+    import tomllib
+
+    lines = before.splitlines()
+    tables = (number for number, text in enumerate(lines) if text.lstrip().startswith("["))
+    top = next(tables, len(lines))
+    said = [number for number in range(top) if re.match(rf"\s*{re.escape(key)}\s*=", lines[number])]
+    at = said[0] if said else 0
+    lines[at : at + len(said)] = [line] if line is not None else []
+    after = "\n".join(lines) + "\n"
+    wanted = {name: value for name, value in tomllib.loads(before).items() if name != key}
+    if tomllib.loads(after) != wanted | tomllib.loads(line or ""):
+        raise ValueError(key)
+    return after
 
 
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
-        return (
-            "{ "
-            + ", ".join(f"{json.dumps(k)} = {json.dumps(v, ensure_ascii=False)}" for k, v in value.items())
-            + " }"
-        )
+        return "{ " + ", ".join(f"{_string(k)} = {_string(v)}" for k, v in value.items()) + " }"
     if isinstance(value, (int, float)):
         return repr(value)
-    return json.dumps(str(value), ensure_ascii=False)
+    return _string(str(value))
+
+
+def _string(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")  # JSON allows DEL, TOML does not
 
 
 def _replace(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenai.core.errors import ConfigError
 from greenai.core.text import Language, Text
+from greenai.host.files import working_folder
 from greenai.settings.model import BY_NAME, Settings, WrongValueError
 from greenai.settings.paths import SITE_CONFIG, data_folder, user_config
 
@@ -30,6 +31,7 @@ _WRONG_VALUE = Text(
     en='{origin}: "{key}" = {value!r} does not fit; expected is {expected}.',
 )
 _NOT_TOML = Text(de="{path} ist kein gültiges TOML: {problem}.", en="{path} is not valid TOML: {problem}.")
+_NO_TABLE = Text(de="{path}: [{section}] ist keine Tabelle.", en="{path}: [{section}] is not a table.")
 _NO_FILE = Text(
     de="GREENAI_CONFIG nennt {path}; diese Datei ist nicht lesbar.",
     en="GREENAI_CONFIG names {path}; that file cannot be read.",
@@ -56,7 +58,7 @@ def load_settings(
     environ = os.environ if environ is None else environ
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    for origin, layer in _layers(environ, folder or Path.cwd()):
+    for origin, layer in _layers(environ, folder or working_folder()):
         for key, value in layer.items():
             values[key] = parse_value(key, value, origin)
             origins[key] = origin
@@ -69,6 +71,14 @@ def load_settings(
     values.setdefault("spool", data / "spool")
     values.setdefault("language", language_of(environ))
     return Settings(**values, origins=origins)
+
+
+def working_folder() -> Path:
+    """Return the working directory; a relative path where somebody deleted it, in which nothing is found."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path()
 
 
 def language_of(environ: Mapping[str, str]) -> Language:
@@ -107,8 +117,10 @@ def _layers(environ: Mapping[str, str], folder: Path) -> list[tuple[str, dict[st
 def _toml(path: Path, section: tuple[str, ...]) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         return {}
+    except UnicodeDecodeError as error:
+        raise ConfigError(_NOT_TOML.format(path=path, problem=error)) from error
     if section and f"[{'.'.join(section)}" not in text:
         return {}
     import tomllib
@@ -119,6 +131,8 @@ def _toml(path: Path, section: tuple[str, ...]) -> dict[str, Any]:
         raise ConfigError(_NOT_TOML.format(path=path, problem=error)) from error
     for name in section:
         data = data.get(name, {})
+        if not isinstance(data, dict):
+            raise ConfigError(_NO_TABLE.format(path=path, section=".".join(section)))
     unknown = [key for key in data if key not in BY_NAME]
     if unknown:
         raise _unknown(str(path), unknown[0])

@@ -60,7 +60,7 @@ def _number(low: float, high: float) -> Callable[[object], float]:
     def parse(value: object) -> float:
         try:
             parsed = float(value) if isinstance(value, (int, float, str)) else None
-        except ValueError:
+        except (ValueError, OverflowError):
             parsed = None
         if parsed is None or isinstance(value, bool) or not low <= parsed <= high:
             raise WrongValueError(expected)
@@ -90,7 +90,10 @@ def _zone(value: object) -> str:
 
 
 def _folder(value: object) -> Path:
-    return Path(_text(value)).expanduser().absolute()
+    try:
+        return Path(_text(value)).expanduser().absolute()
+    except RuntimeError:  # ~name of somebody unknown
+        raise WrongValueError(Text(de="ein Ordner", en="a folder")) from None
 
 
 def _database(value: object) -> str:
@@ -103,9 +106,10 @@ def _database(value: object) -> str:
                 en="a database URL such as sqlite:////path/greenai.db or postgresql://host/name",
             )
         )
-    if scheme == "sqlite" and rest.startswith("/") and rest[1:] and not rest.startswith("//"):
+    relative = rest.startswith("/") and not rest.startswith("//") and rest[1:] not in ("", ":memory:")
+    if scheme.partition("+")[0] == "sqlite" and relative:
         # A relative file would be a different database in every folder: pin it to where it was said.
-        return f"sqlite:///{Path(rest[1:]).expanduser().absolute()}"
+        return f"{scheme}:///{Path(rest[1:]).expanduser().absolute()}"
     return url
 
 

@@ -24,4 +24,13 @@ def user_config(environ: Mapping[str, str]) -> Path:
 
 def _base(environ: Mapping[str, str], variable: str, default: str) -> Path:
     value = environ.get(variable, "")
-    return Path(value) if value.startswith("/") else Path(environ.get("HOME") or Path.home()) / default
+    return Path(value) if value.startswith("/") else _home(environ) / default
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    if environ.get("HOME"):
+        return Path(environ["HOME"])
+    try:
+        return Path.home()
+    except RuntimeError:  # a container whose user has no entry in passwd
+        return Path("/")

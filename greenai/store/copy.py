@@ -16,18 +16,21 @@ def copy_all(source: Store, target: Store) -> int:
     """Copy all runs with their samples, tags, footprints and the chosen baselines; return the number of runs.
 
     Runs that the target has already are replaced, so that a broken copy can be repeated.
+
+    Raises:
+        StoreError: One of the databases refuses.
     """
-    with source.engine.connect() as reading:
+    with source.reading() as reading:
         ids = [row[0] for row in reading.execute(select(s.run.c.id))]
         for run_id in ids:
-            with target.engine.begin() as writing:
+            with target.writing() as writing:
                 writing.execute(delete(s.run).where(s.run.c.id == run_id))
                 for table, column in ((s.run, s.run.c.id), *((t, t.c.run_id) for t in (*s.OF_RUN, s.run_tag))):
                     found = reading.execute(select(table).where(column == run_id)).mappings().all()
                     if found:
                         writing.execute(insert(table), [dict(row) for row in found])
         baselines = reading.execute(select(s.baseline)).mappings().all()
-    with target.engine.begin() as writing:
+    with target.writing() as writing:
         for row in baselines:
             writing.execute(delete(s.baseline).where(s.baseline.c.task == row["task"]))
             writing.execute(insert(s.baseline).values(dict(row)))

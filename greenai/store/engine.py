@@ -103,7 +103,23 @@ def version(engine: Engine) -> str | None:
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the schema to the newest version, in one transaction."""
+    """Bring the schema to the newest version, in one transaction.
+
+    Raises:
+        StoreError: The database cannot be reached, or is newer than this program.
+    """
+    try:
+        found = version(engine)
+        if found is None or found < HEAD:
+            _migrate(engine)
+    except SQLAlchemyError as error:
+        url, reason = shown(engine), _short(error)
+        raise StoreError(_UNREACHABLE.format(url=url, reason=reason), _NOTHING_LOST) from error
+    if found is not None and found > HEAD:
+        raise StoreError(_TOO_NEW.format(url=shown(engine), found=found, head=HEAD), _UPDATE)
+
+
+def _migrate(engine: Engine) -> None:
     from alembic import command
     from alembic.config import Config
 

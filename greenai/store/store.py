@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from greenai.core.errors import NotFoundError, StoreError
 from greenai.core.text import Text
@@ -44,6 +44,10 @@ _AMBIGUOUS = Text(
 _LIST_RUNS = Text(de="Alle Läufe zeigt: greenai runs", en="All runs are shown by: greenai runs")
 
 
+class UnfitRecordError(StoreError):
+    """The database is there, but a value of this record does not fit into it."""
+
+
 class Store:
     """One database. Safe to use from several threads and processes."""
 
@@ -66,7 +70,7 @@ class Store:
             record: The run with its emissions.
             traces: Its channels in the order of ``record.energy.channels``, each with its samples (epoch ns).
         """
-        with self._transaction() as connection:
+        with self.writing() as connection:
             values = rows.run_values(record)
             _put_run(connection, values)
             for table in s.OF_RUN:
@@ -86,7 +90,7 @@ class Store:
 
     def page(self, query: RunQuery) -> RunPage:
         """Return a stretch of runs and the number of all that fit."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             found = connection.execute(q.page(query)).mappings().all()
             whole = query.limit is None and not query.offset
             total = len(found) if whole else connection.execute(q.count(query)).scalar_one()
@@ -94,7 +98,7 @@ class Store:
 
     def records(self, query: RunQuery) -> list[RunRecord]:
         """Return whole records."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return q.records(connection, connection.execute(q.page(query)).mappings().all())
 
     def record(self, reference: str) -> RunRecord:
@@ -103,7 +107,7 @@ class Store:
         Raises:
             NotFoundError: No run fits, or several ids begin like that.
         """
-        with self._reading() as connection:
+        with self.reading() as connection:
             run_id = self._find(connection, reference)
             row = connection.execute(select(s.run).where(s.run.c.id == run_id)).mappings().all()
             return q.records(connection, row)[0]
@@ -113,7 +117,7 @@ class Store:
         from greenai.core.channel import Channel
 
         by_channel: dict[int, list[Sample]] = {}
-        with self._reading() as connection:
+        with self.reading() as connection:
             channels = connection.execute(
                 select(s.channel.c.ordinal, s.channel.c.definition, s.channel.c.counted)
                 .where(s.channel.c.run_id == run_id)
@@ -130,13 +134,13 @@ class Store:
 
     def task_names(self) -> list[str]:
         """Return the tasks that runs name."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             found = connection.execute(select(s.run.c.task).where(s.run.c.task.is_not(None)).distinct())
             return sorted(row[0] for row in found)
 
     def new_footprint(self, run_id: str, emissions: Emissions, cost: Cost) -> None:
         """Put a footprint in force; the one before stays as history."""
-        with self._transaction() as connection:
+        with self.writing() as connection:
             last = connection.execute(
                 select(func.max(s.footprint.c.version)).where(s.footprint.c.run_id == run_id)
             ).scalar()
@@ -145,19 +149,19 @@ class Store:
 
     def tag(self, run_id: str, tags: dict[str, str]) -> None:
         """Add tags to a run, or change them."""
-        with self._transaction() as connection:
+        with self.writing() as connection:
             keys = s.run_tag.c.key.in_(tags)
             connection.execute(delete(s.run_tag).where(s.run_tag.c.run_id == run_id, keys))
             _insert(connection, s.run_tag, [{"run_id": run_id, "key": k, "value": v} for k, v in tags.items()])
 
     def delete(self, run_id: str) -> None:
         """Remove a run and all that belongs to it."""
-        with self._transaction() as connection:
+        with self.writing() as connection:
             connection.execute(delete(s.run).where(s.run.c.id == run_id))
 
     def baselines(self) -> dict[str, str]:
         """Return the classical candidate that each task is compared with, where a person chose one."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             found = connection.execute(
                 select(s.baseline.c.task, s.baseline.c.candidate).order_by(s.baseline.c.task)
             )
@@ -165,7 +169,7 @@ class Store:
 
     def set_baseline(self, task: str, candidate: str | None, user: str | None = None) -> None:
         """Choose the candidate a task is compared with; None takes the choice back."""
-        with self._transaction() as connection:
+        with self.writing() as connection:
             connection.execute(delete(s.baseline).where(s.baseline.c.task == task))
             if candidate is not None:
                 row = {"task": task, "candidate": candidate, "set_ms": _now_ms(), "set_by": user}
@@ -189,15 +193,20 @@ class Store:
         return str(found[0][0])
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def writing(self) -> Iterator[Connection]:
+        """Open a transaction that writes; what the database refuses becomes a ``StoreError``."""
         try:
             with self.engine.begin() as connection:
                 yield connection
+        except (DataError, ProgrammingError) as error:
+            refused = self._refused(error)
+            raise UnfitRecordError(refused.message, refused.remedy) from error
         except SQLAlchemyError as error:
             raise self._refused(error) from error
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
+        """Open a transaction that only reads; what the database refuses becomes a ``StoreError``."""
         try:
             with self.engine.connect().execution_options(greenai_read_only=True) as connection:
                 yield connection

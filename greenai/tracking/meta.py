@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from greenai.host.facts import environment_facts, git_commit, slurm_facts, user_name
+from greenai.host.files import working_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +56,7 @@ def run_meta(
         "electricity_price_per_kwh": settings.electricity_price_per_kwh,
         "currency": settings.currency,
         "user": user_name(host),
-        "git_commit": git_commit(Path.cwd()),
+        "git_commit": git_commit(working_folder()),
         "slurm": slurm_facts(host),
         "environment": environment_facts(host),
         "sampler_process": sampler_process,

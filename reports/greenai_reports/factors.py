@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from greenai.core.labels import BOUNDARY, FACTOR_STATUS
+from greenai.core.labels import BOUNDARY, FACTOR_STATUS, word
 from greenai.core.quantity import NO_VALUE, number
 from greenai_reports import texts
 from greenai_reports.model import Source
@@ -70,6 +70,5 @@ def sources(records: Iterable[RunRecord], language: Language) -> tuple[Source, .
     )
 
 
-def _say(labels: Mapping[str, Text], word: str, language: Language) -> str:
-    """Write a word of the factor table; one that this program does not know is printed as it is."""
-    return labels[word].to(language) if word in labels else clean(word)
+def _say(words: Mapping[str, Text], key: str, language: Language) -> str:
+    return clean(word(words, key).to(language))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from greenai.core.channel import Quality
 from greenai.core.comparison import VerdictKey
-from greenai.core.labels import QUALITY, approach_label, phase_label
+from greenai.core.labels import APPROACH, PHASE, QUALITY, word
 from greenai.core.quantity import NO_VALUE, energy, integer, number
 from greenai.core.statistics import Sample, t_quantile
 from greenai.core.vocabulary import Approach
@@ -48,12 +48,12 @@ def shared_notes(view: ReportView, language: Language) -> tuple[str, ...]:
 
 def phase_in_words(phase: str | None, language: Language) -> str:
     """Write a phase, or a dash."""
-    return name(phase_label(phase).to(language))
+    return name(word(PHASE, phase).to(language))
 
 
 def approach_in_words(approach: str | None, language: Language) -> str:
     """Write an approach, or a dash."""
-    return name(approach_label(approach).to(language))
+    return name(word(APPROACH, approach).to(language))
 
 
 def quality_in_words(quality: Quality | None, language: Language, measured_share: float | None = None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import itertools
 import os
 import shutil
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 
 from greenai.core.account import ChannelTrace
 from greenai.core.channel import Channel, Component, Kind, Quality
@@ -59,7 +59,7 @@ def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _server_program(name: str) -> str:
-    found = shutil.which(name) or next(iter(sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"))), None)
+    found = shutil.which(name) or next(map(str, Path("/usr/lib/postgresql").glob(f"*/bin/{name}")), None)
     if found is None:
         pytest.fail(INSTALL)
     return found
@@ -99,7 +99,7 @@ def _wait_for(folder: Path, process: subprocess.Popen[bytes]) -> None:
     while True:
         try:
             engine.connect().close()
-        except Exception:
+        except OperationalError:
             if process.poll() is not None or time.monotonic() > last:
                 pytest.fail(f"PostgreSQL did not start: {(folder / 'log').read_text()}")
             time.sleep(0.05)

@@ -26,7 +26,9 @@ def test_any_samples_come_back(samples: list[tuple[int, int | None]]) -> None:
 def test_every_length(count: int) -> None:
     samples = [(WALL_NS + i * 10**9, None if i % 5 == 4 else i * i) for i in range(count)]
     stretches = list(split(samples))
-    assert [len(stretch) for stretch in stretches] == [CHUNK_SAMPLES] * (count // 600) + [count % 600] * (count % 600 > 0)
+    assert [len(stretch) for stretch in stretches] == [CHUNK_SAMPLES] * (count // 600) + [count % 600] * (
+        count % 600 > 0
+    )
     assert [s for part in stretches for s in decode(encode(part), len(part))] == samples
 
 

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import func, select
 
 from greenai.core.errors import NotFoundError
-
 from greenai.core.record import Cost, Emissions, Energy
 from greenai.core.views import SORTABLE, RunQuery
 from greenai.core.vocabulary import RunState
 from greenai.store import schema as s
+from greenai.store.store import UnfitRecordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +114,7 @@ def test_samples_come_back(store: Store, save: Save, full: RunRecord) -> None:
 
 
 def _many(store: Store, save: Save, full: RunRecord) -> list[RunRecord]:
-    names = ["alpha", "beta", "gamma 100%", "delta_1", "deltaX1", "it's \"quoted\" \\ here", "alpha"]
+    names = ["alpha", "beta", "gamma 100%", "delta_1", "deltaX1", 'it\'s "quoted" \\ here', "alpha"]
     records = []
     for i, name in enumerate(names):
         known = i % 3 != 0
@@ -172,12 +172,12 @@ def test_an_unknown_column_sorts_by_start(store: Store, save: Save, full: RunRec
         ("_", {"delta_1"}),
         ("delta_1", {"delta_1"}),
         ("DELTA", {"delta_1", "deltaX1"}),
-        ("it's", {"it's \"quoted\" \\ here"}),
-        ('"quoted"', {"it's \"quoted\" \\ here"}),
-        ("\\", {"it's \"quoted\" \\ here"}),
+        ("it's", {'it\'s "quoted" \\ here'}),
+        ('"quoted"', {'it\'s "quoted" \\ here'}),
+        ("\\", {'it\'s "quoted" \\ here'}),
         ("1111BEEF", {"beta"}),
         ("'; DROP TABLE run; --", set()),
-        ("", {"alpha", "beta", "gamma 100%", "delta_1", "deltaX1", "it's \"quoted\" \\ here"}),
+        ("", {"alpha", "beta", "gamma 100%", "delta_1", "deltaX1", 'it\'s "quoted" \\ here'}),
     ],
 )
 def test_text_search_takes_every_sign_for_itself(
@@ -192,7 +192,7 @@ def test_text_search_takes_every_sign_for_itself(
 def test_filters(store: Store, save: Save, full: RunRecord) -> None:
     records = _many(store, save, full)
     for name, value in (("project", "p1"), ("task", "t"), ("approach", "ai"), ("phase", "training")):
-        found = store.records(RunQuery(**{name: value}))
+        found = store.records(replace(RunQuery(), **{name: value}))  # type: ignore[arg-type]  # names of its fields
         assert {record.id for record in found} == {r.id for r in records if getattr(r, name) == value}, name
         assert found
     assert {r.id for r in store.records(RunQuery(state="failed"))} == {r.id for r in records[1::2]}
@@ -253,7 +253,10 @@ def test_latest_of_nothing(store: Store) -> None:
 def test_a_new_footprint_is_in_force_and_the_old_one_is_kept(store: Store, save: Save, full: RunRecord) -> None:
     save(store, full)
     unknown = Emissions(None, None, 1.0, True, None)
-    for emissions, cost in ((Emissions(1.0, None, 2.0, False, None), Cost(5.0, "CHF")), (unknown, Cost(None, "EUR"))):
+    for emissions, cost in (
+        (Emissions(1.0, None, 2.0, False, None), Cost(5.0, "CHF")),
+        (unknown, Cost(None, "EUR")),
+    ):
         store.new_footprint(full.id, emissions, cost)
         assert store.record(full.id) == replace(full, emissions=emissions, cost=cost)
         assert store.page(RunQuery()).rows[0].location_g == emissions.location_g
@@ -295,13 +298,28 @@ def test_task_names(store: Store, save: Save, full: RunRecord, bare: RunRecord) 
 def test_a_save_that_fails_leaves_the_old_run_whole(store: Store, save: Save, full: RunRecord) -> None:
     save(store, full, [(1, 1)])
     before = dump(store)
-    broken = replace(full, name="other", energy=Energy(1.0, 1.0, 1.0, 1.0, "machine", 1.0, full.energy.channels[:1]))
+    broken = replace(
+        full, name="other", energy=Energy(1.0, 1.0, 1.0, 1.0, "machine", 1.0, full.energy.channels[:1])
+    )
     with pytest.raises(ValueError, match="zip"):
         save(store, broken)
     assert dump(store) == before
 
 
-def test_more_runs_than_a_batch(store: Store, save: Save, full: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_runs_than_a_batch(
+    store: Store, save: Save, full: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("greenai.store.query.BATCH", 3)
     records = _many(store, save, full)
     assert store.records(RunQuery(sort="duration_s")) == records
+
+
+def test_a_value_that_no_text_column_holds_is_refused_as_such(store: Store, save: Save, full: RunRecord) -> None:
+    record = replace(full, name="a\0b")
+    try:
+        save(store, record)
+    except UnfitRecordError as error:
+        assert "refused" in error.message.en
+        assert store.page(RunQuery()).total == 0
+    else:
+        assert store.record(full.id) == record

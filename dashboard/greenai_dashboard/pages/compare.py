@@ -9,7 +9,7 @@ from urllib.parse import quote
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html, no_update
 
-from greenai.core import quantity
+from greenai.core import labels, quantity
 from greenai.core.comparison import VerdictKey
 from greenai.core.vocabulary import Approach
 from greenai_dashboard import figures, formats, texts, texts_compare
@@ -119,7 +119,7 @@ def _comparison(comparison: Comparison, language: Language) -> html.Section:
     pair = texts_compare.PAIR.format(
         ai=comparison.ai.name,
         classical=comparison.classical.name,
-        phase=texts.word(texts.PHASES, comparison.ai.phase),
+        phase=labels.word(labels.PHASE, comparison.ai.phase),
     ).to(language)
     undecided = comparison.verdict in {VerdictKey.NOT_COMPARABLE, VerdictKey.OPEN}
     children: list[Any] = [
@@ -174,8 +174,8 @@ def _tiles(comparison: Comparison, language: Language) -> list[Any]:
                 texts_compare.MARGINS.to(language),
                 html.Span(
                     texts_compare.MARGINS_VALUE.format(
-                        equal=quantity.localise(f"{margins.equal:g}", language),
-                        gain=quantity.localise(f"{margins.gain:g}", language),
+                        equal=quantity.number(margins.equal, language, 2),
+                        gain=quantity.number(margins.gain, language, 2),
                         metric=metric,
                     ).to(language),
                     className="tile-text",
@@ -232,7 +232,7 @@ def _charts(view: TaskView, language: Language) -> list[Any]:
 
 def _chart(candidates: Sequence[Candidate], language: Language) -> list[Any]:
     first = candidates[0]
-    phase = texts.word(texts.PHASES, first.phase)
+    phase = labels.word(labels.PHASE, first.phase)
     title = texts_compare.CHART_PHASE.format(phase=phase, unit=unit_words(first)).to(language)
     blocks: list[Any] = [
         html.H3(title),
@@ -263,8 +263,8 @@ def _candidate(candidate: Candidate, language: Language) -> list[Any]:
     energy, result = energy_interval(candidate), quality_interval(candidate)
     return [
         html.Strong(candidate.name),
-        badge(texts.APPROACHES[candidate.approach.value].to(language), candidate.approach.value),
-        texts.word(texts.PHASES, candidate.phase).to(language),
+        badge(labels.APPROACH[candidate.approach.value].to(language), candidate.approach.value),
+        labels.word(labels.PHASE, candidate.phase).to(language),
         quantity.integer(len(candidate.observations), language),
         quantity.integer(candidate.excluded, language),
         [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dash import Dash, Input, Output, State, ctx, dcc, html
 from dash.exceptions import PreventUpdate
 
-from greenai.core import quantity
+from greenai.core import labels, quantity
 from greenai.core.errors import NotFoundError
 from greenai.core.vocabulary import RunState
 from greenai_dashboard import figures, formats, texts, texts_run
@@ -126,8 +126,8 @@ def _header(record: RunRecord, language: Language) -> list[Any]:
     line = [
         record.project,
         record.task,
-        texts.APPROACHES[record.approach].to(language) if record.approach in texts.APPROACHES else record.approach,
-        texts.PHASES[record.phase].to(language) if record.phase in texts.PHASES else record.phase,
+        labels.APPROACH[record.approach].to(language) if record.approach in labels.APPROACH else record.approach,
+        labels.PHASE[record.phase].to(language) if record.phase in labels.PHASE else record.phase,
         texts_run.STARTED.format(moment=formats.moment(record.started_ms, language)).to(language),
         lasted.format(duration=quantity.duration(record.duration_s, language)).to(language),
     ]
@@ -136,7 +136,7 @@ def _header(record: RunRecord, language: Language) -> list[Any]:
     children: list[Any] = [
         html.P(dcc.Link(f"← {texts.BACK_TO_RUNS.to(language)}", href="/"), className="breadcrumb"),
         html.Div(
-            [html.H1(record.name), badge(texts.word(texts.STATES, state).to(language), state)],
+            [html.H1(record.name), badge(labels.word(labels.STATE, state).to(language), state)],
             className="title-row",
         ),
         html.P(" · ".join(part for part in line if part), className="muted"),

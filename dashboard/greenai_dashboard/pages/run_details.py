@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from dash import html
 
-from greenai.core import quantity
-from greenai_dashboard import formats, texts, texts_run
+from greenai.core import labels, quantity
+from greenai_dashboard import formats, texts_run
 from greenai_dashboard.parts import badge, facts, quality_badge, section, table, tile
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _energy_tile(energy: Energy, language: Language) -> html.Div:
         [quantity.energy(energy.total_j, language), " ", quality_badge(energy.quality, language)],
         _energy_interval(energy, energy.total_j, language),
         share,
-        texts_run.SCOPE.format(scope=texts.word(texts.SCOPES, energy.scope)).to(language),
+        texts_run.SCOPE.format(scope=labels.word(labels.SCOPE, energy.scope)).to(language),
         whole,
     )
 
@@ -168,7 +168,7 @@ def _channels(record: RunRecord, language: Language) -> html.Section:
 
 def _channel(channel: ChannelEnergy, language: Language) -> list[Any]:
     return [
-        texts.word(texts.COMPONENTS, channel.component.value).to(language),
+        labels.word(labels.COMPONENT, channel.component.value).to(language),
         channel.device,
         html.Span(channel.host, className="nowrap"),
         quantity.energy(channel.energy_j, language),
@@ -211,7 +211,7 @@ def _factor(emissions: Emissions, language: Language) -> html.Section:
         (texts_run.YEAR.to(language), str(factor.year)),
         (texts_run.SOURCE.to(language), source),
         (texts_run.EDITION.to(language), factor.edition),
-        (texts_run.BOUNDARY.to(language), factor.boundary),
+        (texts_run.BOUNDARY.to(language), labels.word(labels.BOUNDARY, factor.boundary).to(language)),
         (texts_run.GASES.to(language), factor.gases),
         (texts_run.LICENCE.to(language), factor.licence),
         (
@@ -295,7 +295,10 @@ def _provenance(record: RunRecord, language: Language) -> html.Section:
         pairs.append((texts_run.TAGS.to(language), tags))
     if record.slurm:
         pairs += [(f"Slurm {key}", value) for key, value in sorted(record.slurm.items())]
-    pairs += [(key, html.Code(str(value))) for key, value in sorted(record.environment.items())]
+    pairs += [
+        (labels.word(labels.ENVIRONMENT, key).to(language), html.Code(_plain(value, language)))
+        for key, value in sorted(record.environment.items())
+    ]
     download = html.A(
         texts_run.DOWNLOAD_JSON.to(language),
         href=f"/run/{quote(record.id, safe='')}/record.json",
@@ -303,3 +306,9 @@ def _provenance(record: RunRecord, language: Language) -> html.Section:
         download="",
     )
     return section(texts_run.PROVENANCE.to(language), facts(pairs), html.P(download))
+
+
+def _plain(value: object, language: Language) -> str:
+    if isinstance(value, bool):
+        return (labels.YES if value else labels.NO).to(language)
+    return str(value)

@@ -10,7 +10,7 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html
 from dash.exceptions import PreventUpdate
 
-from greenai.core import quantity
+from greenai.core import labels, quantity
 from greenai.core.views import SORTABLE, RunQuery
 from greenai_dashboard import formats, texts
 from greenai_dashboard.clientside import connect
@@ -137,9 +137,9 @@ def cells(row: RunRow, language: Language) -> dict[str, Any]:
         "name": row.name,
         "project": row.project or quantity.NO_VALUE,
         "task": row.task or quantity.NO_VALUE,
-        "approach": texts.word(texts.APPROACHES, row.approach).to(language),
-        "phase": texts.word(texts.PHASES, row.phase).to(language),
-        "state": texts.word(texts.STATES, row.state.value).to(language),
+        "approach": labels.word(labels.APPROACH, row.approach).to(language),
+        "phase": labels.word(labels.PHASE, row.phase).to(language),
+        "state": labels.word(labels.STATE, row.state.value).to(language),
         "state_key": row.state.value,
         "started_ms": formats.moment(row.started_ms, language),
         "duration_s": quantity.duration(row.duration_s, language),
@@ -148,7 +148,7 @@ def cells(row: RunRow, language: Language) -> dict[str, Any]:
         if row.low_j is None
         else formats.between(row.low_j, row.high_j, quantity.energy, language),
         "location_g": quantity.mass(row.location_g, language),
-        "quality": texts.word(texts.QUALITIES, row.quality.value if row.quality else None).to(language),
+        "quality": labels.word(labels.QUALITY, row.quality.value if row.quality else None).to(language),
         "quality_key": row.quality.value if row.quality else None,
         "share": share,
     }
@@ -217,8 +217,8 @@ def _filters(projects: list[str], tasks: list[str], language: Language) -> html.
                 clearable=True,
                 nothingFoundMessage=texts.NOTHING_FOUND.to(language),
             ),
-            choice("approach", texts.APPROACH, texts.APPROACHES),
-            choice("state", texts.STATE, texts.STATES),
+            choice("approach", texts.APPROACH, labels.APPROACH),
+            choice("state", texts.STATE, labels.STATE),
         ],
         className="filters",
         role="search",

@@ -158,12 +158,12 @@ def _table(app: App, shown: tuple[Candidate, ...]) -> None:
         [
             candidate.name,
             app.say(labels.APPROACH[candidate.approach]),
-            app.say(labels.phase_label(candidate.phase)),
+            app.say(labels.word(labels.PHASE, candidate.phase)),
             str(len(candidate.observations)),
             quantity.energy(candidate.mean_energy_j, language),
             candidate.unit or app.say(_RUN),
             quantity.number(candidate.mean_quality, language, 4),
-            app.say(labels.quality_label(candidate.quality)),
+            app.say(labels.word(labels.QUALITY, candidate.quality)),
         ]
         for candidate in shown
     ]
@@ -172,7 +172,7 @@ def _table(app: App, shown: tuple[Candidate, ...]) -> None:
 
 def _show(app: App, comparison: Comparison) -> None:
     language = app.language
-    phase = labels.phase_label(comparison.ai.phase)
+    phase = labels.word(labels.PHASE, comparison.ai.phase)
     print()
     print(app.say(_PAIR, ai=comparison.ai.name, classical=comparison.classical.name, phase=phase))
     print(f"  {comparison.verdict.value}: {app.say(comparison.sentence)}")

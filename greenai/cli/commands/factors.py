@@ -39,8 +39,6 @@ _HEADINGS = (
     Text(de="geprüft", en="verified"),
     Text(de="Quelle", en="Source"),
 )
-_YES = Text(de="ja", en="yes")
-_NO = Text(de="nein", en="no")
 _NONE = Text(de="Für „{zone}“ gibt es keinen Faktor.", en='There is no factor for "{zone}".')
 _SEE_LIST = Text(de="Vorhandene zeigt: greenai factors list", en="Those there are: greenai factors list")
 _CHANGED = Text(de="{count} Läufe haben neue CO2-Werte.", en="{count} runs have new CO2 figures.")
@@ -86,7 +84,7 @@ def _print(app: App, factors: list[FactorUsed], *, as_json: bool) -> None:
             factor.gases,
             app.say(labels.BOUNDARY[factor.boundary]),
             app.say(labels.FACTOR_STATUS[factor.status]),
-            app.say(_YES if factor.verified else _NO),
+            app.say(labels.YES if factor.verified else labels.NO),
             f"{factor.source}, {factor.edition}",
         ]
         for factor in factors

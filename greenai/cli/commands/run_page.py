@@ -45,8 +45,6 @@ _CHANNELS = (
     Text(de="Lücke", en="Gap"),
     Text(de="gezählt", en="counted"),
 )
-_YES = Text(de="ja", en="yes")
-_NO = Text(de="nein", en="no")
 _WINDOWS = (
     Text(de="Abschnitt", en="Window"),
     Text(de="in", en="in"),
@@ -74,7 +72,7 @@ def show_run(app: App, record: RunRecord) -> None:
                 app.say(labels.QUALITY[channel.quality]),
                 channel.method,
                 quantity.duration(channel.gap_s, language) if channel.gap_s else quantity.NO_VALUE,
-                app.say(_YES if channel.counted else _NO),
+                app.say(labels.YES if channel.counted else labels.NO),
             ]
             for channel in record.energy.channels
         ],
@@ -107,7 +105,7 @@ def _facts(app: App, record: RunRecord) -> list[tuple[str, str]]:
     state = app.say(labels.STATE[record.state])
     if record.exit_code is not None:
         state = app.say(_STATE_WITH_CODE, state=state, code=record.exit_code)
-    approach, phase = labels.approach_label(record.approach), labels.phase_label(record.phase)
+    approach, phase = labels.word(labels.APPROACH, record.approach), labels.word(labels.PHASE, record.phase)
     parts = (record.project, record.task, app.say(approach), app.say(phase))
     belongs = [part for part in parts if part and part != quantity.NO_VALUE]
     began, lasted = moment(record.started_ms, language), quantity.duration(record.duration_s, language)
@@ -157,7 +155,7 @@ def _emission_facts(app: App, emissions: Emissions) -> list[tuple[str, str]]:
             zone=factor.zone,
             year=factor.year,
             gases=factor.gases,
-            boundary=labels.BOUNDARY.get(factor.boundary, factor.boundary),
+            boundary=labels.word(labels.BOUNDARY, factor.boundary),
             unverified="" if factor.verified else _UNVERIFIED,
             source=factor.source,
             edition=factor.edition,

@@ -179,12 +179,12 @@ def _cells(app: App, row: RunRow) -> list[str]:
         row.id,
         row.name[:32],
         row.task or dash,
-        app.say(labels.approach_label(row.approach)),
+        app.say(labels.word(labels.APPROACH, row.approach)),
         app.say(labels.STATE[row.state]),
         moment(row.started_ms, app.language),
         quantity.duration(row.duration_s, app.language),
         quantity.energy(row.total_j, app.language),
-        app.say(labels.quality_label(row.quality)),
+        app.say(labels.word(labels.QUALITY, row.quality)),
         quantity.mass(row.location_g, app.language),
     ]
 
