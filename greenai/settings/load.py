@@ -73,14 +73,6 @@ def load_settings(
     return Settings(**values, origins=origins)
 
 
-def working_folder() -> Path:
-    """Return the working directory; a relative path where somebody deleted it, in which nothing is found."""
-    try:
-        return Path.cwd()
-    except OSError:
-        return Path()
-
-
 def language_of(environ: Mapping[str, str]) -> Language:
     """Return the language of the locale (LC_ALL, LC_MESSAGES, LANG); English unless it is German."""
     for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
