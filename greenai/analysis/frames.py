@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 _NO_PANDAS = Text(de="Für Tabellen fehlt pandas.", en="pandas is needed for data frames.")
 _INSTALL = Text(de="Installieren: pip install 'greenai[frames]'", en="Install it: pip install 'greenai[frames]'")
 
+# A frame of no runs has the same columns and types as any other.
+_COLUMNS = (
+    "id", "name", "project", "task", "approach", "phase", "duration_s", "user", "git_commit", "state",
+    "started_at", "ended_at", "energy_j", "energy_low_j", "energy_high_j", "measured_share", "quality", "units",
+    "unit", "energy_per_unit_j", "location_g",
+)  # fmt: skip
+_NUMBERS = (
+    "duration_s", "energy_j", "energy_low_j", "energy_high_j", "measured_share", "units", "energy_per_unit_j",
+    "location_g",
+)  # fmt: skip
+
 
 def load_runs(
     *, project: str | None = None, task: str | None = None, approach: str | None = None, phase: str | None = None
@@ -49,10 +60,11 @@ def runs_frame(analysis: Analysis, query: RunQuery) -> pd.DataFrame:
         ConfigError: pandas is not installed.
     """
     pandas = _pandas()
-    frame: pd.DataFrame = pandas.DataFrame([_row(record) for record in analysis.runs(query)])
+    rows = [_row(record) for record in analysis.runs(query)]
+    columns = list(dict.fromkeys([*_COLUMNS, *(name for row in rows for name in row)]))
+    frame: pd.DataFrame = pandas.DataFrame(rows, columns=columns).astype(dict.fromkeys(_NUMBERS, "float64"))
     for column in ("started_at", "ended_at"):
-        if column in frame:
-            frame[column] = pandas.to_datetime(frame[column], unit="ms", utc=True)
+        frame[column] = pandas.to_datetime(frame[column], unit="ms", utc=True)
     return frame
 
 
@@ -79,7 +91,9 @@ def load_samples(run: str = "latest") -> pd.DataFrame:
         for trace in traces
         for t_ms, power_w, energy_j in zip(trace.t_ms, trace.power_w, trace.energy_j, strict=True)
     ]
-    frame: pd.DataFrame = pandas.DataFrame(rows, columns=columns)
+    frame: pd.DataFrame = pandas.DataFrame(rows, columns=columns).astype(
+        {"power_w": "float64", "energy_j": "float64"}
+    )
     frame["t"] = pandas.to_datetime(frame["t"], unit="ms", utc=True)
     return frame
 

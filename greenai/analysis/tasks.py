@@ -41,10 +41,10 @@ def task_view(
 
 
 def _baseline(of_phase: Sequence[Candidate], chosen: str | None) -> Candidate | None:
-    named = [candidate for candidate in of_phase if candidate.name == chosen]
+    classical = [candidate for candidate in of_phase if candidate.approach is Approach.CLASSICAL]
+    named = [candidate for candidate in classical if candidate.name == chosen]
     if named:
         return named[0]
-    classical = [candidate for candidate in of_phase if candidate.approach is Approach.CLASSICAL]
     return max(classical, key=_merit) if classical else None
 
 

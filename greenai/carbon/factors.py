@@ -26,6 +26,13 @@ UPSTREAM = "generation and upstream"
 # Scope 2 Guidance 2015: generation only), then CO2 alone, then life-cycle figures.
 _PREFERENCE = ((GENERATION, "CO2e"), (GENERATION, "CO2"), ("lifecycle", "CO2e"))
 
+# Of the zones in our own table, which must be found without pycountry too.
+_ALPHA_3 = {
+    "AUT": "AT", "BEL": "BE", "CAN": "CA", "CHE": "CH", "CHN": "CN", "CZE": "CZ", "DEU": "DE", "DNK": "DK",
+    "ESP": "ES", "FIN": "FI", "FRA": "FR", "GBR": "GB", "IND": "IN", "IRL": "IE", "ITA": "IT", "JPN": "JP",
+    "LUX": "LU", "NLD": "NL", "NOR": "NO", "POL": "PL", "SWE": "SE", "USA": "US",
+}  # fmt: skip
+
 _BROKEN_TABLE = Text(
     de="Die Faktortabelle ist beschädigt, Zeile {line}: {problem}.",
     en="The factor table is damaged, line {line}: {problem}.",
@@ -64,7 +71,8 @@ def parse_factors(lines: Iterable[str]) -> tuple[FactorUsed, ...]:
         ConfigError: A line lacks a field or has a value that is none.
     """
     factors = []
-    for number, row in enumerate(csv.DictReader(lines), start=2):
+    reader = csv.DictReader(lines)
+    for row in reader:
         try:
             factors.append(
                 FactorUsed(
@@ -84,7 +92,7 @@ def parse_factors(lines: Iterable[str]) -> tuple[FactorUsed, ...]:
                 )
             )
         except (KeyError, ValueError, TypeError) as error:
-            raise ConfigError(_BROKEN_TABLE.format(line=number, problem=repr(error))) from error
+            raise ConfigError(_BROKEN_TABLE.format(line=reader.line_num, problem=repr(error))) from error
     return tuple(factors)
 
 
@@ -126,6 +134,9 @@ def _upstream(of_zone: list[FactorUsed], chosen: FactorUsed) -> float | None:
 
 
 def _two_letters(zone: str) -> str:
+    zone = zone.upper()
+    if zone in _ALPHA_3:
+        return _ALPHA_3[zone]
     if len(zone) != 3:  # noqa: PLR2004
         return zone
     country = _country("alpha_3", zone)

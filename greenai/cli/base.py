@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 _USAGE = Text(de="Aufruf: ", en="Usage: ")
 _OPTIONS = Text(de="Optionen", en="Options")
 _COMMANDS = Text(de="Befehle", en="Commands")
+# What click writes into usage lines and behind an option's help, and what we write instead.
+_IN_USAGE = {
+    "[OPTIONS]": Text(de="[OPTIONEN]", en="[OPTIONS]"),
+    "COMMAND [ARGS]...": Text(de="BEFEHL ...", en="COMMAND ..."),
+    "[COMMAND] [ARGS]...": Text(de="[BEFEHL] ...", en="[COMMAND] ..."),
+}
+_BEHIND_HELP = {"default: ": Text(de="Vorgabe: ", en="default: "), "required": Text(de="nötig", en="required")}
 HELP_OPTION = Text(de="Diese Hilfe zeigen.", en="Show this help.")
 
 _NO_OPTION = Text(de="Die Option „{name}“ gibt es nicht.", en='There is no option "{name}".')
@@ -45,9 +52,15 @@ class _Localised(click.Command):
         pieces = self.collect_usage_pieces(ctx)
         formatter.write_usage(ctx.command_path, " ".join(pieces), prefix=app.say(_USAGE))
 
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        app: App = ctx.obj
+        pieces = super().collect_usage_pieces(ctx)
+        return [app.say(_IN_USAGE[piece]) if piece in _IN_USAGE else piece for piece in pieces]
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         app: App = ctx.obj
-        records = [record for parameter in self.get_params(ctx) if (record := parameter.get_help_record(ctx))]
+        found = [record for parameter in self.get_params(ctx) if (record := parameter.get_help_record(ctx))]
+        records = [(names, _behind_help(app, words)) for names, words in found]
         if records:
             with formatter.section(app.say(_OPTIONS)):
                 formatter.write_dl(records)
@@ -102,6 +115,13 @@ class Group(_Localised, click.Group):
         rows += [(name, command.get_short_help_str(limit=100)) for name, command in self.commands.items()]
         with formatter.section(app.say(_COMMANDS)):
             formatter.write_dl(rows)
+
+
+def _behind_help(app: App, words: str) -> str:
+    about, bracket, extra = words.rpartition("  [")
+    for theirs, ours in _BEHIND_HELP.items():
+        extra = extra.replace(theirs, app.say(ours)) if bracket else extra
+    return about + bracket + extra
 
 
 def complaint(app: App, error: click.ClickException) -> str:

@@ -6,11 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from greenai.core import quantity
 from greenai.core.channel import Quality
-from greenai.core.collector import Incident
 from greenai.core.cover import counted
 from greenai.core.energy import EnergyCurve, intervals
+from greenai.core.incidents import run_incidents
 from greenai.core.reading import Gap
 from greenai.core.record import ChannelEnergy, Energy, JournalFacts, RunRecord, Site, WindowEnergy, Work
 from greenai.core.text import Text
@@ -26,34 +25,10 @@ if TYPE_CHECKING:
 # A run that has written nothing for this long is no longer running.
 SILENCE_S = 30.0
 SILENT_INTERVALS = 5
-# Missing more than this share of the time is said, not only listed.
-PARTIAL_SHARE = 0.02
 
 _NOT_READ = Text(
     de="Keine brauchbare Messung ({reason}); die Energie ist unbekannt, nicht 0.",
     en="No usable reading ({reason}); the energy is unknown, not 0.",
-)
-_NO_SAMPLER = Incident(
-    code="sampler_missing",
-    message=Text(
-        de="Der Messprozess hat nichts geschrieben; nur die Messungen des Programms selbst liegen vor.",
-        en="The sampling process wrote nothing; only the readings of the program itself exist.",
-    ),
-)
-_NO_OWNER = Incident(
-    code="owner_journal_missing",
-    message=Text(
-        de="Das Journal des Programms fehlt oder ist unlesbar; Angaben zum Lauf sind unvollständig.",
-        en="The program's own journal is missing or unreadable; the description of the run is incomplete.",
-    ),
-)
-_PARTIAL = Text(
-    de="{device}: für {gap} von {duration} gibt es keine Messung; die Energie dieser Zeit fehlt in der Summe.",
-    en="{device}: for {gap} of {duration} there is no reading; the energy of that time is missing from the total.",
-)
-_BAD_LINES = Text(
-    de="{count} Zeilen oder Dateien des Journals sind beschädigt und wurden übersprungen.",
-    en="{count} lines or files of the journal are damaged and were skipped.",
 )
 
 
@@ -124,7 +99,7 @@ def account(log: RunLog, window_id: str | None = None) -> Account:
         windows=_windows(log, traces, chosen, spans),
         work=Work(units, meta.get("unit"), per_unit_j),
         metrics=tuple({m.name: m for process in log.processes for m in process.metrics}.values()),
-        incidents=(*_incidents(log, owner), *_partial(energy, duration_s)),
+        incidents=run_incidents(log, owner, energy, duration_s),
         journal=JournalFacts(
             lines=sum(process.lines for process in log.processes),
             bad_lines=sum(process.bad_lines for process in log.processes),
@@ -286,39 +261,3 @@ def _state(log: RunLog, owner: ProcessLog | None) -> RunState:
     if log.silent_s > max(SILENCE_S, SILENT_INTERVALS * interval_s):
         return RunState.LOST
     return RunState.RUNNING
-
-
-def _incidents(log: RunLog, owner: ProcessLog | None) -> tuple[Incident, ...]:
-    found = {
-        (incident.code, incident.message.en): incident
-        for process in log.processes
-        for incident in process.incidents
-    }
-    incidents = list(found.values())
-    if owner is None:
-        incidents.append(_NO_OWNER)
-    elif owner.stop and owner.meta.get("sampler_process") and not _sampled(log):
-        incidents.append(_NO_SAMPLER)
-    bad = sum(process.bad_lines for process in log.processes) + log.unreadable_files
-    if bad:
-        incidents.append(Incident("journal_damaged", _BAD_LINES.format(count=bad)))
-    return tuple(incidents)
-
-
-def _partial(energy: Energy, duration_s: float) -> list[Incident]:
-    return [
-        Incident(
-            "energy_incomplete",
-            _PARTIAL.format(
-                device=channel.device,
-                gap=Text(de=quantity.duration(channel.gap_s, "de"), en=quantity.duration(channel.gap_s, "en")),
-                duration=Text(de=quantity.duration(duration_s, "de"), en=quantity.duration(duration_s, "en")),
-            ),
-        )
-        for channel in energy.channels
-        if channel.counted and channel.gap_s > PARTIAL_SHARE * duration_s
-    ]
-
-
-def _sampled(log: RunLog) -> bool:
-    return any(process.role is Role.SAMPLER for process in log.processes)

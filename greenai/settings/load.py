@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from greenai.core.errors import ConfigError
@@ -14,6 +13,7 @@ from greenai.settings.paths import SITE_CONFIG, data_folder, user_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _PREFIX = "GREENAI_"
 _NOT_SETTINGS = frozenset({"GREENAI_CONFIG", "GREENAI_RUN_ID", "GREENAI_REQUIRE_PG"})

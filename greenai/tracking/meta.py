@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,6 @@ from greenai.host.facts import environment_facts, git_commit, slurm_facts, user_
 from greenai.host.files import working_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from greenai.host import Host
     from greenai.settings import Settings
 
@@ -34,7 +33,7 @@ class RunOptions:
         """Return the arguments that are settings too."""
         names = ("project", "task", "approach", "phase", "unit", "tags", "scope", "zone", "interval_s")
         values = {name: getattr(self, name) for name in names}
-        return {**values, "tags": dict(self.tags) if self.tags is not None else None}
+        return {**values, "tags": dict(self.tags) if isinstance(self.tags, Mapping) else self.tags}
 
 
 def run_meta(

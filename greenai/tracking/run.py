@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self, SupportsFloat, TypeVar
@@ -27,6 +28,14 @@ _NOT_A_NUMBER = Text(
     en="{what}: {value} is not a number and was not recorded.",
 )
 
+_JOURNAL_LOST = Incident(
+    "journal_lost",
+    Text(
+        de="Das Journal dieses Laufs ist verloren; seine Energie ist unbekannt.",
+        en="The journal of this run is lost; its energy is unknown.",
+    ),
+)
+
 T = TypeVar("T")
 
 _current: ContextVar[Run | None] = ContextVar("greenai_run", default=None)
@@ -39,7 +48,11 @@ def current_run() -> Run | None:
 
     Inside a decorated function this is how metrics and units are logged.
     """
-    return _current.get()
+    run = _current.get()
+    # A generator and a block need not end in the order they began: pass over what has ended meanwhile.
+    while run is not None and not run.running:
+        run = run.outer
+    return run
 
 
 class Window:
@@ -48,21 +61,23 @@ class Window:
     def __init__(self, session: Session, name: str) -> None:
         self._session = session
         self._name = name
-        self.id = f"{os.getpid()}-{next(_window_numbers)}"
-        self._token: Token[str | None] | None = None
+        self.id = ""  # of the stretch begun last
+        self._begun: list[tuple[str, int, Token[str | None]]] = []
 
     def __enter__(self) -> Self:
         parent = _window.get()
-        self._token = _window.set(self.id)
+        self.id = f"{os.getpid()}-{next(_window_numbers)}"
+        self._begun.append((self.id, os.getpid(), _window.set(self.id)))
         self._session.mark(f.BEGIN, id=self.id, name=self._name, parent=parent)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._session.mark(f.END, id=self.id)
-        if self._token is not None:
-            _reset(_window, self._token)
+        window_id, pid, token = self._begun.pop()
+        if pid == os.getpid():  # a forked child does not end what its parent began
+            self._session.mark(f.END, id=window_id)
+        _reset(_window, token)
 
 
 class Run:
@@ -99,6 +114,11 @@ class Run:
         self._token = _current.set(self)
         self._final: RunRecord | None = None
         self._ended = False
+
+    @property
+    def running(self) -> bool:
+        """Whether it still goes on."""
+        return not self._ended and self._session.running
 
     @property
     def id(self) -> str:
@@ -141,7 +161,11 @@ class Run:
         from greenai.journal.reader import read_run
 
         part = self._whole.id if self._whole else None
-        record = account(read_run(self._session.folder), part).record
+        try:
+            record = account(read_run(self._session.folder), part).record
+        except (OSError, ValueError):
+            record = account(self._session.empty_log(self.name)).record
+            record = replace(record, incidents=(*record.incidents, _JOURNAL_LOST))
         record = replace(record, incidents=(*record.incidents, *self._session.lost[:1]))
         record = with_footprint(record, self._session.settings)
         if self._ended:
@@ -184,7 +208,5 @@ def _outcome(error: BaseException | None) -> tuple[RunState, int | None]:
 
 
 def _reset(variable: ContextVar[T | None], token: Token[T | None]) -> None:
-    try:
+    with suppress(ValueError):  # ended in another context than it began: what holds there is not ours to change
         variable.reset(token)
-    except ValueError:  # ended in another context than it began: an async generator closed elsewhere
-        variable.set(None)

@@ -54,7 +54,10 @@ class SamplerChild:
         if self._stdin is not None:
             with contextlib.suppress(OSError):
                 self._stdin.close()
-        threading.Thread(target=self._process.wait, name="greenai-reaper", daemon=True).start()
+        try:
+            threading.Thread(target=self._process.wait, name="greenai-reaper", daemon=True).start()
+        except RuntimeError:  # no more threads: then nobody collects it, and Popen need not complain
+            self._process.returncode = 0
 
     def _tell(self, line: bytes) -> None:
         if self._stdin is not None:
@@ -65,7 +68,7 @@ class SamplerChild:
 def ingest_detached(folder: Path, database: str) -> None:
     """Take a finished run into the database in a process that outlives this one. Failing is no harm."""
     with contextlib.suppress(OSError):
-        subprocess.Popen(
+        process = subprocess.Popen(
             ingest_command(str(folder)),
             env={**os.environ, "GREENAI_DB": database},
             stdin=subprocess.DEVNULL,
@@ -73,3 +76,4 @@ def ingest_detached(folder: Path, database: str) -> None:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        process.returncode = 0  # it outlives this process; nobody waits for it, and Popen need not complain

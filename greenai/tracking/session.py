@@ -7,12 +7,14 @@ incident on the record and one log line.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from greenai.core.collector import Incident
 from greenai.core.errors import ConfigError
+from greenai.core.events import ProcessLog, RunLog
 from greenai.core.text import Text
 from greenai.core.vocabulary import Role, RunState
 from greenai.host import this_host
@@ -106,6 +108,25 @@ class Session:
         if self.owner:
             self.mark(f.START)
 
+    @property
+    def running(self) -> bool:
+        """Whether the run still goes on."""
+        return self._journal is not None
+
+    def empty_log(self, name: str) -> RunLog:
+        """Return what is known of a run without its journals: nothing but its name."""
+        clock = self._host.clock
+        process = ProcessLog(
+            role=Role.OWNER,
+            host=self._host.name,
+            pid=self._pid,
+            wall_ns=clock.wall_ns(),
+            mono_ns=clock.mono_ns(),
+            interval_s=self.settings.interval_s,
+            meta={"name": name},
+        )
+        return RunLog(self.folder.name, (process,), sha256="", silent_s=math.inf)
+
     def mark(self, kind: str, **extra: Any) -> None:
         """Read all sensors now and write a marked line."""
         t_ns, readings = self._sensors.read()
@@ -157,7 +178,7 @@ class Session:
 def running_run(settings: Settings) -> Path | None:
     """Return the folder of the living run that this process was started in (``GREENAI_RUN_ID``), if any."""
     run_id = os.environ.get("GREENAI_RUN_ID", "")
-    if not run_id or Path(run_id).name != run_id:
+    if run_id in ("", "..") or Path(run_id).name != run_id:
         return None
     folder = settings.spool / run_id
     return folder if folder.is_dir() and is_held(folder) else None

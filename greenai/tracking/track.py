@@ -108,7 +108,7 @@ def track(name: Any = None, **options: Any) -> Any:
     """
     preload_collectors()
     if callable(name):
-        return _wrap(name, RunOptions())
+        return _wrap(name, RunOptions(**options))
     return Tracker(RunOptions(name=name, **options))
 
 

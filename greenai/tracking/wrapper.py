@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,6 @@ _AFTER_SIGNAL = 128
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 # Ctrl-C and Ctrl-\ reach the command by itself: the terminal sends them to the whole group.
 _FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
-_WINDOW_ID = "command"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +66,19 @@ def run_command(
     if program is None:
         return Wrapped(NOT_EXECUTABLE if Path(command[0]).exists() else NOT_FOUND, None)
     session = Session.begin(settings, name or _name(command), name_given=name is not None, in_process=True)
+    window_id = f"{os.getpid()}-{time.monotonic_ns()}"  # many commands may run inside one run
     if not session.owner:
-        session.mark(f.BEGIN, id=_WINDOW_ID, name=name or _name(command), parent=None)
+        session.mark(f.BEGIN, id=window_id, name=name or _name(command), parent=None)
     exit_code, killed = _execute(command, session)
     if units is not None:
         session.event(f.UNITS, n=units)
     if not session.owner:
-        session.mark(f.END, id=_WINDOW_ID)
+        session.mark(f.END, id=window_id)
     state = RunState.COMPLETED if exit_code == 0 else RunState.KILLED if killed else RunState.FAILED
     session.end(state, exit_code)
     if session.owner and settings.ingest == "background":
         ingest_detached(session.folder, settings.db)
-    return Wrapped(exit_code, _record(session))
+    return Wrapped(exit_code, _record(session, None if session.owner else window_id))
 
 
 def _execute(command: Sequence[str], session: Session) -> tuple[int, bool]:
@@ -87,24 +88,33 @@ def _execute(command: Sequence[str], session: Session) -> tuple[int, bool]:
         "GREENAI_SPOOL": str(session.settings.spool),
         "GREENAI_DB": session.settings.db,
     }
-    with _signals_forwarded() as children:
+    with _signals_forwarded() as (children, early):
         try:
             child = subprocess.Popen(list(command), env=environ)
         except OSError:  # e.g. a script without an interpreter line
             return NOT_EXECUTABLE, False
         children.append(child)
+        for number in early:
+            child.send_signal(number)
         code = child.wait()
     return (_AFTER_SIGNAL - code, True) if code < 0 else (code, False)
 
 
 @contextmanager
-def _signals_forwarded() -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Pass signals on to the command, and outlive those that come from the terminal."""
+def _signals_forwarded() -> Iterator[tuple[list[subprocess.Popen[bytes]], list[int]]]:
+    """Pass signals on to the command, and outlive those that come from the terminal.
+
+    Yields:
+        The commands to pass them to, and the signals that came before there was one.
+    """
     children: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
 
     def forward(number: int, _frame: FrameType | None) -> None:
         for child in children:
             child.send_signal(number)
+        if not children:
+            early.append(number)
 
     def leave_to_command(_number: int, _frame: FrameType | None) -> None:
         pass
@@ -118,15 +128,15 @@ def _signals_forwarded() -> Iterator[list[subprocess.Popen[bytes]]]:
         if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:
-        yield children
+        yield children, early
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _record(session: Session) -> RunRecord | None:
+def _record(session: Session, window_id: str | None) -> RunRecord | None:
     try:
-        record = account(read_run(session.folder), None if session.owner else _WINDOW_ID).record
+        record = account(read_run(session.folder), window_id).record
     except (OSError, ValueError):
         return None
     return with_footprint(record, session.settings)

@@ -81,7 +81,9 @@ def test_upstream_only_from_the_same_source_and_year() -> None:
     for year in (2020, 2021, 2022, 2023, 2024, 2025):
         found = location_factor("DE", year)
         assert found is not None
-        both = next(f for f in shipped_factors() if (f.zone, f.year, f.boundary) == ("DE", year, "generation and upstream"))
+        both = next(
+            f for f in shipped_factors() if (f.zone, f.year, f.boundary) == ("DE", year, "generation and upstream")
+        )
         assert found.upstream_g_per_kwh == pytest.approx(both.value_g_per_kwh - found.factor.value_g_per_kwh)
     for zone, year in (("DE", 2015), ("SE", 2024)):  # CO2 alone; already inside a life-cycle figure
         found = location_factor(zone, year)
@@ -89,12 +91,21 @@ def test_upstream_only_from_the_same_source_and_year() -> None:
         assert found.upstream_g_per_kwh is None
 
 
-@pytest.mark.parametrize(("three", "two"), [("DEU", "DE"), ("SWE", "SE"), ("USA", "US")])
-def test_three_letters_mean_the_same_country(three: str, two: str) -> None:
+@pytest.mark.parametrize(("three", "two"), [("DEU", "DE"), ("SWE", "SE"), ("USA", "US"), ("de", "DE")])
+def test_three_letters_or_small_ones_mean_the_same_country(three: str, two: str) -> None:
     assert location_factor(three, 2024) == location_factor(two, 2024) is not None
 
 
-@pytest.mark.parametrize("zone", ["", "X", "XX", "ZZZ", "DE-BY", "ATLANTIS", "EU28", "de"])
+def test_three_letters_need_no_extra_for_our_own_zones(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pycountry
+
+    codes = {country.alpha_2: country.alpha_3 for country in pycountry.countries}
+    monkeypatch.setattr("greenai.carbon.factors._country", lambda *_: None)
+    for zone in {factor.zone for factor in shipped_factors()} - {"EU27", "WORLD"}:
+        assert location_factor(codes[zone], 2024) == location_factor(zone, 2024) is not None
+
+
+@pytest.mark.parametrize("zone", ["", "X", "XX", "ZZZ", "DE-BY", "ATLANTIS", "EU28"])
 def test_no_factor_is_made_up(zone: str) -> None:
     assert location_factor(zone, 2025) is None
 

@@ -72,7 +72,9 @@ def test_the_runs_own_site_goes_before_the_readers() -> None:
 
 
 def test_a_price_of_nothing_is_a_price() -> None:
-    _, cost = footprint(replace(RECORD, site=Site(electricity_price_per_kwh=0.0)), replace(SETTINGS, electricity_price_per_kwh=0.4))
+    _, cost = footprint(
+        replace(RECORD, site=Site(electricity_price_per_kwh=0.0)), replace(SETTINGS, electricity_price_per_kwh=0.4)
+    )
     assert cost.amount == 0.0
 
 
@@ -90,7 +92,9 @@ def test_without_a_factor_there_are_no_grams_but_a_reason(zone: str | None, word
 
 
 def test_unknown_energy_means_unknown_grams() -> None:
-    record = replace(RECORD, energy=Energy(None, None, None, None, "machine", None, ()), site=Site("DE", 1.2, 0.3, "EUR"))
+    record = replace(
+        RECORD, energy=Energy(None, None, None, None, "machine", None, ()), site=Site("DE", 1.2, 0.3, "EUR")
+    )
     emissions, cost = footprint(record, SETTINGS)
     assert (emissions.location_g, emissions.upstream_g, cost.amount) == (None, None, None)
     assert emissions.reason is not None

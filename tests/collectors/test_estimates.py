@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from greenai_collectors import cpu_estimate
-from greenai_collectors.cpu_estimate import CpuEstimateCollector
-from greenai_collectors.memory_estimate import MemoryEstimateCollector
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +12,9 @@ from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Available, Unavailable
 from greenai.core.reading import CounterReading, Gap, PowerReading
 from greenai.testing import FakeMachine, check_collector
+from greenai_collectors import cpu_estimate
+from greenai_collectors.cpu_estimate import CpuEstimateCollector
+from greenai_collectors.memory_estimate import MemoryEstimateCollector
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,7 +141,9 @@ def test_an_estimate_never_calls_itself_a_measurement(
         collector.close()
 
 
-@pytest.mark.parametrize("content", ["", "cpu 1 2\n", "intr 5\n", "cpu a b c d e f g\n", "cpu\xff 1 2 3 4 5 6 7\n"])
+@pytest.mark.parametrize(
+    "content", ["", "cpu 1 2\n", "intr 5\n", "cpu a b c d e f g\n", "cpu\xff 1 2 3 4 5 6 7\n"]
+)
 def test_an_unreadable_stat_is_a_gap(machine: FakeMachine, content: str) -> None:
     collector = CpuEstimateCollector(machine.host)
     offered(collector)

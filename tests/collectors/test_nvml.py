@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pynvml
 import pytest
-from greenai_collectors.nvml import NvmlCollector
 
 from greenai.core.channel import Component, Kind, Quality
 from greenai.core.collector import Available, Unavailable
@@ -15,6 +14,7 @@ from greenai.core.reading import CounterReading, Gap, PowerReading
 from greenai.host.machine import Host
 from greenai.host.nvml import NvmlApi, NvmlLoad
 from greenai.testing import FakeGpu, FakeMachine, FakeNvml, FakeNvmlError, check_collector
+from greenai_collectors.nvml import NvmlCollector
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,12 +9,12 @@ from errno import ENODEV
 from pathlib import Path
 
 import pytest
-from greenai_collectors.rapl import RaplCollector
 
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Available, Unavailable
 from greenai.core.reading import CounterReading, Gap
 from greenai.testing import FakeMachine, check_collector
+from greenai_collectors.rapl import RaplCollector
 
 
 @pytest.fixture

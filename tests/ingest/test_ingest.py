@@ -94,7 +94,9 @@ def test_a_running_run_is_shown_and_read_again(journals: Any, store: Store, sett
     assert last.energy.total_j == pytest.approx(2100)
 
 
-def test_a_run_that_falls_silent_is_lost_and_may_come_back(journals: Any, store: Store, settings: Settings) -> None:
+def test_a_run_that_falls_silent_is_lost_and_may_come_back(
+    journals: Any, store: Store, settings: Settings
+) -> None:
     journal, machine = journals.begin("aaaa0001")
     ingest_spool(store, settings)
     long_ago = time.time() - 3600

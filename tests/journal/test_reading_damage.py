@@ -34,7 +34,9 @@ POWER = Channel("b:gpu", "b", Component.GPU, Kind.POWER, Quality.ESTIMATED, "gpu
 def written(folder: Path) -> bytes:
     """Return a journal with every kind of line."""
     machine = FakeMachine(folder / "machine")
-    journal = JournalWriter(folder, machine.host, Role.OWNER, [COUNTER, POWER], 1.0, {"name": "Lauf ü", "tags": {}})
+    journal = JournalWriter(
+        folder, machine.host, Role.OWNER, [COUNTER, POWER], 1.0, {"name": "Lauf ü", "tags": {}}
+    )
 
     def readings() -> tuple[int, list[Reading]]:
         machine.clock.advance(1)
@@ -192,7 +194,10 @@ reading_lists = st.lists(st.tuples(st.one_of(st.none(), values), st.one_of(st.no
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(rows=reading_lists, names=st.lists(st.text(), max_size=4), reason=st.text(max_size=10))
 def test_any_readings_and_names_come_back(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int | None, int | None]], names: list[str], reason: str
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[int | None, int | None]],
+    names: list[str],
+    reason: str,
 ) -> None:
     folder = tmp_path_factory.mktemp("round")
     machine = FakeMachine(folder / "machine")
@@ -203,7 +208,9 @@ def test_any_readings_and_names_come_back(
         machine.clock.advance(0.5)
         t_ns = machine.clock.mono_ns()
         counters.append(Gap("a:cpu", t_ns, reason) if first is None else CounterReading("a:cpu", t_ns, first))
-        powers.append(Gap("b:gpu", t_ns + 7, reason) if second is None else PowerReading("b:gpu", t_ns + 7, second))
+        powers.append(
+            Gap("b:gpu", t_ns + 7, reason) if second is None else PowerReading("b:gpu", t_ns + 7, second)
+        )
         journal.readings(f.TICK, t_ns, [powers[-1], counters[-1]])
     for name in names:
         journal.event(f.METRIC, name=name, value=1.0, higher_is_better=False)

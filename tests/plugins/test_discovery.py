@@ -155,7 +155,7 @@ MISBEHAVED = {
 def loaded_with(folder: Path, kind: str) -> LoadedCollectors:
     text = GOOD.format(name="odd") + MISBEHAVED[kind] + "\n"
     namespace: dict[str, type] = {}
-    exec(compile(text, str(folder / kind), "exec"), namespace)  # noqa: S102
+    exec(compile(text, str(folder / kind), "exec"), namespace)
     host = FakeMachine(folder / "machine").host
     good = load_collectors(
         host, [Plugin("greenai.collectors", "cpu", "greenai_collectors.cpu_estimate:CpuEstimateCollector")]
@@ -197,7 +197,7 @@ def test_the_modules_of_a_plugin_are_not_imported_by_looking(tmp_path: Path) -> 
 
 def test_a_channel_has_what_the_fake_says(tmp_path: Path) -> None:
     namespace: dict[str, type] = {}
-    exec(GOOD.format(name="n"), namespace)  # noqa: S102
+    exec(GOOD.format(name="n"), namespace)
     probe = namespace["Collector"](FakeMachine(tmp_path).host).probe()
     assert isinstance(probe, Available)
     assert isinstance(probe.channels[0], Channel)

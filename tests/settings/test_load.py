@@ -47,13 +47,16 @@ def test_the_stronger_source_wins_and_is_named(tmp_path: Path, environ: dict[str
     overrides = {"project": "argument"} if winner == "argument" else {"project": None}
     settings = load_settings(overrides, environ=environ, folder=tmp_path)
     assert settings.project == winner
-    assert settings.origins["project"] == {
-        "user": str(user_config(environ)),
-        "pyproject": str(tmp_path / "pyproject.toml"),
-        "project": str(tmp_path / "greenai.toml"),
-        "environment": "GREENAI_PROJECT",
-        "argument": "argument",
-    }[winner]
+    assert (
+        settings.origins["project"]
+        == {
+            "user": str(user_config(environ)),
+            "pyproject": str(tmp_path / "pyproject.toml"),
+            "project": str(tmp_path / "greenai.toml"),
+            "environment": "GREENAI_PROJECT",
+            "argument": "argument",
+        }[winner]
+    )
 
 
 def test_sources_are_merged_setting_by_setting(tmp_path: Path, environ: dict[str, str]) -> None:
@@ -119,7 +122,7 @@ def test_a_wrong_value_says_where_what_and_what_would_fit(
 
 
 def test_a_wrong_variable_is_named(tmp_path: Path, environ: dict[str, str]) -> None:
-    with pytest.raises(ConfigError, match="GREENAI_PUE.*'much'"):
+    with pytest.raises(ConfigError, match=r"GREENAI_PUE.*'much'"):
         load_settings(environ={**environ, "GREENAI_PUE": "much"}, folder=tmp_path)
 
 
@@ -241,7 +244,10 @@ def test_the_locale_chooses_the_language(environ: dict[str, str], language: str)
 
 
 def test_a_setting_overrules_the_locale(tmp_path: Path, environ: dict[str, str]) -> None:
-    assert load_settings(environ={**environ, "LANG": "de_DE", "GREENAI_LANGUAGE": "EN"}, folder=tmp_path).language == "en"
+    assert (
+        load_settings(environ={**environ, "LANG": "de_DE", "GREENAI_LANGUAGE": "EN"}, folder=tmp_path).language
+        == "en"
+    )
 
 
 def test_every_setting_is_explained_in_both_languages() -> None:

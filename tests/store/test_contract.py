@@ -316,10 +316,10 @@ def test_more_runs_than_a_batch(
 
 def test_a_value_that_no_text_column_holds_is_refused_as_such(store: Store, save: Save, full: RunRecord) -> None:
     record = replace(full, name="a\0b")
-    try:
-        save(store, record)
-    except UnfitRecordError as error:
-        assert "refused" in error.message.en
+    if store.engine.dialect.name == "postgresql":
+        with pytest.raises(UnfitRecordError, match="refused"):
+            save(store, record)
         assert store.page(RunQuery()).total == 0
     else:
+        save(store, record)
         assert store.record(full.id) == record

@@ -314,8 +314,8 @@ def test_windows_nest_and_overlap() -> None:
             time.sleep(0.02)
     by_name = {window.name: window for window in run.result.windows}
     assert by_name["inner"].parent == "outer"
-    assert by_name["first"].duration_s == pytest.approx(0.04, abs=0.03)
-    assert by_name["second"].duration_s == pytest.approx(0.04, abs=0.03)
+    for name in ("first", "second"):
+        assert 0.04 <= by_name[name].duration_s <= run.result.duration_s - 0.04
     assert by_name["inner"].duration_s <= by_name["outer"].duration_s
     for window in by_name.values():
         assert window.energy_j is not None
@@ -419,9 +419,10 @@ def test_one_tracker_in_threads_and_tasks(records: Records) -> None:
 
 def test_a_wrong_option_is_a_type_error() -> None:
     track: Any = greenai.track
-    for wrong in (lambda: track(projct="x"), lambda: track(len, projct="x")):
-        with pytest.raises(TypeError, match="projct"):
-            wrong()
+    with pytest.raises(TypeError, match="projct"):
+        track(projct="x")
+    with pytest.raises(TypeError, match="projct"):
+        track(len, projct="x")
 
 
 @pytest.mark.parametrize(
@@ -431,12 +432,12 @@ def test_a_wrong_option_is_a_type_error() -> None:
 def test_a_wrong_value_stops_before_user_code(tmp_path: Path, options: dict[str, Any]) -> None:
     ran = []
 
-    @greenai.track(**options)
     def train() -> None:
         ran.append(True)
 
+    tracked = greenai.track(**options)(train)
     with pytest.raises(greenai.ConfigError):
-        train()
+        tracked()
     assert ran == []
     assert not (tmp_path / "spool").exists()
 

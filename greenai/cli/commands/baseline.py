@@ -10,6 +10,7 @@ from greenai.cli.app import print_json, print_table
 from greenai.cli.base import Command, Group
 from greenai.core.errors import NotFoundError
 from greenai.core.text import Text
+from greenai.core.vocabulary import Approach
 from greenai.host import this_host
 from greenai.host.facts import user_name
 
@@ -26,8 +27,8 @@ _LIST = Text(de="Alle gewählten zeigen.", en="Show all that were chosen.")
 _TASK = Text(de="Aufgabe", en="task")
 _JSON = Text(de="Als JSON ausgeben", en="print JSON")
 _UNKNOWN = Text(
-    de="Aufgabe {task} hat keine Lösung „{name}“; vorhanden sind: {names}.",
-    en='Task {task} has no solution "{name}"; there are: {names}.',
+    de="Aufgabe {task} hat keine klassische Lösung „{name}“; vorhanden sind: {names}.",
+    en='Task {task} has no classical solution "{name}"; there are: {names}.',
 )
 _CHOSEN = Text(de="Aufgabe {task} wird mit „{name}“ verglichen.", en='Task {task} is compared with "{name}".')
 _BACK = Text(
@@ -44,7 +45,8 @@ def build(app: App) -> click.Command:
 
     def choose(name: str, task: str) -> None:
         analysis = app.analysis()
-        names = sorted({candidate.name for candidate in analysis.task(task).candidates})
+        found = analysis.task(task).candidates
+        names = sorted({c.name for c in found if c.approach is Approach.CLASSICAL})
         if name not in names:
             raise NotFoundError(_UNKNOWN.format(task=task, name=name, names=", ".join(names)))
         analysis.store.set_baseline(task, name, user_name(this_host()))

@@ -52,7 +52,7 @@ def build(app: App) -> click.Command:
         rows = [
             [
                 s.name,
-                str(shown_value(settings, s.name) or quantity.NO_VALUE),
+                _cell(shown_value(settings, s.name)),
                 origins[s.name] or default,
                 app.say(s.help),
             ]
@@ -74,3 +74,7 @@ def build(app: App) -> click.Command:
     group.add_command(Command("set", help=app.say(_SET), params=[key, value], callback=write))
     group.add_command(Command("unset", help=app.say(_UNSET), params=[key], callback=remove))
     return group
+
+
+def _cell(value: Any) -> str:
+    return quantity.NO_VALUE if value in (None, {}) else str(value)

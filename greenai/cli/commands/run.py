@@ -35,6 +35,8 @@ _RECORD = Text(
 _QUIET = Text(de="Am Ende keine Zeile ausgeben", en="say nothing at the end")
 _TAG = Text(de="Merkmal schluessel=wert; mehrfach möglich", en="tag key=value; may be repeated")
 
+_COMMAND = Text(de="BEFEHL...", en="COMMAND...")
+
 _NOT_FOUND = Text(de="greenai: {command}: Befehl nicht gefunden", en="greenai: {command}: command not found")
 _NOT_EXECUTABLE = Text(de="greenai: {command}: nicht ausführbar", en="greenai: {command}: cannot be executed")
 _RECORD_FOLDER = Text(
@@ -93,7 +95,9 @@ def build(app: App) -> click.Command:
             click.Option(["--interval"], type=float, metavar="S", help=app.say(BY_NAME["interval_s"].help)),
             click.Option(["--record"], metavar="FILE", help=app.say(_RECORD)),
             click.Option(["--quiet"], is_flag=True, help=app.say(_QUIET)),
-            click.Argument(["command"], nargs=-1, required=True, type=click.UNPROCESSED),
+            click.Argument(
+                ["command"], nargs=-1, required=True, type=click.UNPROCESSED, metavar=app.say(_COMMAND)
+            ),
         ],
     )
 

@@ -61,6 +61,7 @@ _SURE = Text(
 )
 _DELETED = Text(de="Gelöscht: {run}", en="Deleted: {run}")
 _TAGGED = Text(de="Merkmale von {run}: {tags}", en="Tags of {run}: {tags}")
+_NOT_WRITABLE = Text(de="{path} ist nicht beschreibbar ({reason}).", en="{path} cannot be written ({reason}).")
 _NEEDS_FILE = Text(de="Parquet braucht eine Datei: -o laeufe.parquet", en="Parquet needs a file: -o runs.parquet")
 
 
@@ -90,7 +91,7 @@ def build(app: App) -> click.Command:
 
     add("list", _LIST, _list, _list_options(app))
     add("show", _SHOW, _show, [as_json, reference])
-    add("export", _EXPORT, _export, [*_filters(app), formats, output])
+    add("export", _EXPORT, _export_or_say_why_not, [*_filters(app), formats, output])
     add("delete", _DELETE, _delete, [yes, reference])
     add("tag", _TAG, _tag, [reference, tags])
     return group
@@ -129,6 +130,16 @@ def _show(app: App, run: str, as_json: bool) -> None:
         show_run(app, record)
 
 
+def _export_or_say_why_not(app: App, output: str | None, **given: Any) -> None:
+    try:
+        _export(app, output=output, **given)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigError(_NOT_WRITABLE.format(path=output or "stdout", reason=reason)) from error
+
+
 def _export(app: App, form: str | None, output: str | None, **filters: Any) -> None:
     form = form or (Path(output).suffix.lstrip(".") if output else "json")
     analysis = app.analysis()
@@ -165,7 +176,11 @@ def _delete(app: App, run: str, yes: bool) -> None:
 
 
 def _tag(app: App, run: str, tags: tuple[str, ...]) -> None:
-    pairs = app.settings(tags=",".join(tags)).tags
+    pairs: dict[str, str] = {}
+    for tag in tags:
+        key, separator, value = tag.partition("=")
+        # One tag at a time: its value may hold a comma.
+        pairs |= app.settings(tags={key.strip(): value.strip()} if separator and key.strip() else tag).tags
     analysis = app.analysis()
     record = analysis.run(run)
     analysis.store.tag(record.id, pairs)

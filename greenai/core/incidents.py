@@ -1,0 +1,86 @@
+"""What a reader of a run's figures must know: what was written down, and what the journals themselves show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from greenai.core import quantity
+from greenai.core.collector import Incident
+from greenai.core.text import Text
+from greenai.core.vocabulary import Role
+
+if TYPE_CHECKING:
+    from greenai.core.events import ProcessLog, RunLog
+    from greenai.core.record import Energy
+
+# Missing more than this share of the time is said, not only listed.
+PARTIAL_SHARE = 0.02
+
+_NO_SAMPLER = Incident(
+    code="sampler_missing",
+    message=Text(
+        de="Der Messprozess hat nichts geschrieben; nur die Messungen des Programms selbst liegen vor.",
+        en="The sampling process wrote nothing; only the readings of the program itself exist.",
+    ),
+)
+_NO_OWNER = Incident(
+    code="owner_journal_missing",
+    message=Text(
+        de="Das Journal des Programms fehlt oder ist unlesbar; Angaben zum Lauf sind unvollständig.",
+        en="The program's own journal is missing or unreadable; the description of the run is incomplete.",
+    ),
+)
+_PARTIAL = Text(
+    de="{device}: für {gap} von {duration} gibt es keine Messung; die Energie dieser Zeit fehlt in der Summe.",
+    en="{device}: for {gap} of {duration} there is no reading; the energy of that time is missing from the total.",
+)
+_BAD_LINES = Text(
+    de="{count} Zeilen oder Dateien des Journals sind beschädigt und wurden übersprungen.",
+    en="{count} lines or files of the journal are damaged and were skipped.",
+)
+
+
+def run_incidents(
+    log: RunLog, owner: ProcessLog | None, energy: Energy, duration_s: float
+) -> tuple[Incident, ...]:
+    """Return all incidents of a run, each once.
+
+    Args:
+        log: The journals.
+        owner: The process that started the run, None if its journal is missing.
+        energy: The run's energy.
+        duration_s: The run's length.
+    """
+    found = {
+        (incident.code, incident.message.en): incident
+        for process in log.processes
+        for incident in process.incidents
+    }
+    incidents = list(found.values())
+    if owner is None:
+        incidents.append(_NO_OWNER)
+    elif owner.stop and owner.meta.get("sampler_process") and not _sampled(log):
+        incidents.append(_NO_SAMPLER)
+    bad = sum(process.bad_lines for process in log.processes) + log.unreadable_files
+    if bad:
+        incidents.append(Incident("journal_damaged", _BAD_LINES.format(count=bad)))
+    return (*incidents, *_partial(energy, duration_s))
+
+
+def _partial(energy: Energy, duration_s: float) -> list[Incident]:
+    return [
+        Incident(
+            "energy_incomplete",
+            _PARTIAL.format(
+                device=channel.device,
+                gap=Text(de=quantity.duration(channel.gap_s, "de"), en=quantity.duration(channel.gap_s, "en")),
+                duration=Text(de=quantity.duration(duration_s, "de"), en=quantity.duration(duration_s, "en")),
+            ),
+        )
+        for channel in energy.channels
+        if channel.counted and channel.gap_s > PARTIAL_SHARE * duration_s
+    ]
+
+
+def _sampled(log: RunLog) -> bool:
+    return any(process.role is Role.SAMPLER for process in log.processes)
