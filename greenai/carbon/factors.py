@@ -105,19 +105,19 @@ def location_factor(zone: str, year: int) -> LocationFactor | None:
     """
     zone = _two_letters(zone)
     of_zone = [factor for factor in shipped_factors() if factor.zone == zone]
-    for boundary, gases in _PREFERENCE:
-        fitting = [f for f in of_zone if (f.boundary, f.gases) == (boundary, gases)]
-        chosen = _of_year(fitting, year)
-        if chosen is not None and (chosen.year <= year or boundary == "lifecycle"):
+    by_preference = [
+        [factor for factor in of_zone if (factor.boundary, factor.gases) == wanted] for wanted in _PREFERENCE
+    ]
+    for fitting in by_preference:
+        past = [factor for factor in fitting if factor.year <= year]
+        if past:
+            chosen = max(past, key=lambda factor: factor.year)
             return LocationFactor(chosen, _upstream(of_zone, chosen))
+    direct_first = [factor for fitting in by_preference for factor in fitting]
+    if direct_first:
+        chosen = min(direct_first, key=lambda factor: factor.year)
+        return LocationFactor(chosen, _upstream(of_zone, chosen))
     return _from_codecarbon(zone)
-
-
-def _of_year(factors: list[FactorUsed], year: int) -> FactorUsed | None:
-    if not factors:
-        return None
-    past = [factor for factor in factors if factor.year <= year]
-    return max(past, key=lambda f: f.year) if past else min(factors, key=lambda f: f.year)
 
 
 def _upstream(of_zone: list[FactorUsed], chosen: FactorUsed) -> float | None:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from greenai.core.errors import ConfigError
 from greenai.core.text import Language, Text
 from greenai.core.vocabulary import Approach, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 Scope = Literal["auto", "machine"]
 Ingest = Literal["background", "later"]
@@ -113,6 +114,31 @@ def _database(value: object) -> str:
     return url
 
 
+_WRONG_TAG = Text(de="Merkmal „{tag}“: erwartet wird schluessel=wert.", en='Tag "{tag}": expected is key=value.')
+
+
+def tag_pairs(words: Iterable[str]) -> dict[str, str]:
+    """Read tags from a command line, one per word; a value may hold a comma.
+
+    Raises:
+        ConfigError: A word is no pair.
+    """
+    pairs = {}
+    for word in words:
+        key, separator, text = word.partition("=")
+        if not separator or not key.strip():
+            raise ConfigError(_WRONG_TAG.format(tag=word))
+        pairs[key.strip()] = text.strip()
+    return pairs
+
+
+def _currency(value: object) -> str:
+    code = value.strip().upper() if isinstance(value, str) else ""
+    if len(code) != 3 or not code.isalpha():  # noqa: PLR2004  # ISO 4217
+        raise WrongValueError(Text(de="ein Währungscode wie EUR", en="a currency code such as EUR"))
+    return code
+
+
 def _tags(value: object) -> dict[str, str]:
     expected = Text(de="Paare schluessel=wert, mit Komma getrennt", en="pairs key=value, separated by commas")
     if isinstance(value, str):
@@ -170,7 +196,7 @@ SETTINGS: tuple[Setting, ...] = (
         _number(0.0, 10.0),
         Text(de="Strompreis je kWh laut eigener Rechnung", en="electricity price per kWh from your own bill"),
     ),
-    Setting("currency", _text, Text(de="Währung des Strompreises", en="currency of the electricity price")),
+    Setting("currency", _currency, Text(de="Währung des Strompreises", en="currency of the electricity price")),
     Setting(
         "cpu_tdp_w",
         _number(0.1, 10_000.0),

@@ -131,6 +131,7 @@ footprint = Table(
     _of_run(),
     Column("version", Integer, primary_key=True),  # the highest is in force; older ones are history
     Column("computed_ms", BigInteger, nullable=False),
+    Column("journal_sha256", String(64), nullable=False),  # the journals it was computed for
     Column("location_g", Double),
     Column("upstream_g", Double),
     Column("pue", Double, nullable=False),
@@ -171,4 +172,6 @@ baseline = Table(
     Column("set_by", String),
 )
 
-OF_RUN = (channel, window, metric, incident, footprint, sample_chunk)
+# What is written anew when a run is taken in again.
+OF_RUN = (channel, window, metric, incident, sample_chunk)
+

@@ -85,8 +85,7 @@ class Store:
             chunks = [chunk for index, (_, samples) in enumerate(traces) for chunk in _chunks(index, samples)]
             if chunks:
                 connection.execute(insert(s.sample_chunk), [{"run_id": record.id, **chunk} for chunk in chunks])
-            if record.emissions and record.cost:
-                _add_footprint(connection, record.id, 1, record.emissions, record.cost)
+            _keep_footprint(connection, record)
 
     def page(self, query: RunQuery) -> RunPage:
         """Return a stretch of runs and the number of all that fit."""
@@ -144,7 +143,8 @@ class Store:
             last = connection.execute(
                 select(func.max(s.footprint.c.version)).where(s.footprint.c.run_id == run_id)
             ).scalar()
-            _add_footprint(connection, run_id, (last or 0) + 1, emissions, cost)
+            sha256 = connection.execute(select(s.run.c.journal_sha256).where(s.run.c.id == run_id)).scalar_one()
+            _add_footprint(connection, run_id, (last or 0) + 1, emissions, cost, sha256)
             connection.execute(update(s.run).where(s.run.c.id == run_id).values(location_g=emissions.location_g))
 
     def tag(self, run_id: str, tags: dict[str, str]) -> None:
@@ -258,9 +258,28 @@ def _insert(connection: Connection, table: Any, values: list[dict[str, Any]]) ->
         connection.execute(insert(table), values)
 
 
-def _add_footprint(connection: Connection, run_id: str, number: int, emissions: Emissions, cost: Cost) -> None:
+def _keep_footprint(connection: Connection, record: RunRecord) -> None:
+    """Write the footprint of a run that is taken in. One that was computed for the same journals stays in force."""
+    if record.emissions is None or record.cost is None:
+        return
+    newest = select(s.footprint).where(s.footprint.c.run_id == record.id).order_by(s.footprint.c.version.desc())
+    last = connection.execute(newest.limit(1)).mappings().first()
+    if last is None:
+        _add_footprint(connection, record.id, 1, record.emissions, record.cost, record.journal.sha256)
+    elif last["journal_sha256"] == record.journal.sha256:
+        grams = update(s.run).where(s.run.c.id == record.id).values(location_g=last["location_g"])
+        connection.execute(grams)
+    else:
+        # The run went on: the same version over more energy.
+        connection.execute(delete(s.footprint).where(s.footprint.c.run_id == record.id))
+        _add_footprint(connection, record.id, 1, record.emissions, record.cost, record.journal.sha256)
+
+
+def _add_footprint(
+    connection: Connection, run_id: str, number: int, emissions: Emissions, cost: Cost, sha256: str
+) -> None:
     values = rows.footprint_values(emissions, cost)
-    row = {"run_id": run_id, "version": number, "computed_ms": _now_ms(), **values}
+    row = {"run_id": run_id, "version": number, "computed_ms": _now_ms(), "journal_sha256": sha256, **values}
     connection.execute(insert(s.footprint).values(row))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,8 @@ _NOT_INSTALLED = Text(
 )
 _INSTALL = Text(de="Installieren: pip install 'greenai[reports]'", en="Install it: pip install 'greenai[reports]'")
 _NOT_WRITABLE = Text(de="{path} ist nicht beschreibbar ({reason}).", en="{path} cannot be written ({reason}).")
+_NO_DAY = Text(de="Mit dem Tag {day} lässt sich nicht rechnen.", en="The day {day} is out of reach.")
+_DAY_MS = 86_400_000
 _WRITTEN = Text(de="Bericht geschrieben: {path}", en="Report written: {path}")
 
 
@@ -121,7 +123,7 @@ def make_report(
         task=task,
         text=None,
         from_ms=_ms(since) if since else None,
-        to_ms=_ms(until + timedelta(days=1)) if until else None,
+        to_ms=_ms(until) + _DAY_MS if until else None,
     )
     if run is not None:
         record = analysis.run(run)
@@ -148,7 +150,10 @@ def make_report(
 
 def _ms(day: datetime) -> int:
     """Return the start of a local day in epoch milliseconds."""
-    return int(day.astimezone().timestamp() * 1000)
+    try:
+        return int(day.astimezone().timestamp() * 1000)
+    except (OverflowError, ValueError) as error:
+        raise ConfigError(_NO_DAY.format(day=_day(day))) from error
 
 
 def _day(day: datetime) -> Text:

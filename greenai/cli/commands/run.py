@@ -15,7 +15,7 @@ from greenai.cli.format import summary
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
 from greenai.core.vocabulary import Approach, Phase
-from greenai.settings.model import BY_NAME
+from greenai.settings.model import BY_NAME, tag_pairs
 from greenai.tracking.wrapper import NOT_EXECUTABLE, NOT_FOUND, run_command
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def build(app: App) -> click.Command:
     def call(command: tuple[str, ...], record: str | None, quiet: bool, **given: Any) -> int:
         name, units = given.pop("name"), given.pop("units")
         given["interval_s"] = given.pop("interval")
-        given["tags"] = ",".join(given.pop("tag")) or None
+        given["tags"] = tag_pairs(given.pop("tag")) or None
         if record not in (None, "-"):
             _check_writable(Path(str(record)))
         wrapped = run_command(command, app.settings(**given), name, units)

@@ -19,7 +19,7 @@ from greenai.core.errors import ConfigError
 from greenai.core.record_json import record_to_dict, timestamp
 from greenai.core.text import Text
 from greenai.core.views import RunQuery
-from greenai.settings.model import BY_NAME
+from greenai.settings.model import BY_NAME, tag_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,11 +176,7 @@ def _delete(app: App, run: str, yes: bool) -> None:
 
 
 def _tag(app: App, run: str, tags: tuple[str, ...]) -> None:
-    pairs: dict[str, str] = {}
-    for tag in tags:
-        key, separator, value = tag.partition("=")
-        # One tag at a time: its value may hold a comma.
-        pairs |= app.settings(tags={key.strip(): value.strip()} if separator and key.strip() else tag).tags
+    pairs = tag_pairs(tags)
     analysis = app.analysis()
     record = analysis.run(run)
     analysis.store.tag(record.id, pairs)

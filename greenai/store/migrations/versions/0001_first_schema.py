@@ -94,6 +94,7 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String(length=64), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("computed_ms", sa.BigInteger(), nullable=False),
+        sa.Column("journal_sha256", sa.String(length=64), nullable=False),
         sa.Column("location_g", sa.Double(), nullable=True),
         sa.Column("upstream_g", sa.Double(), nullable=True),
         sa.Column("pue", sa.Double(), nullable=False),
