@@ -10,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 from flask import Flask, Response, redirect, request
 
 from greenai.core.errors import NotFoundError
-from greenai.core.record_json import record_to_dict
 from greenai.core.text import LANGUAGES
 from greenai_dashboard import texts
 
@@ -94,7 +93,7 @@ def add_routes(server: Flask, data: DashboardData, language: Callable[[], Langua
             record = data.run(reference)
         except NotFoundError as error:
             return _json_answer({"error": error.message.to(language())}, status=404)
-        response = _json_answer(record_to_dict(record, language()))
+        response = _json_answer(record.to_dict(language()))
         name = re.sub(r"[^A-Za-z0-9._-]", "_", record.id)
         response.headers["Content-Disposition"] = f'attachment; filename="greenai-run-{name}.json"'
         return response

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,7 +31,14 @@ _NO_OPTION = Text(de="Die Option „{name}“ gibt es nicht.", en='There is no o
 _NO_COMMAND = Text(de="Den Befehl „{name}“ gibt es nicht.", en='There is no command "{name}".')
 _NEAREST = Text(de="Gemeint ist vielleicht: {names}.", en="Did you mean: {names}?")
 _MISSING = Text(de="Es fehlt: {name}.", en="Missing: {name}.")
-_WRONG = Text(de="{name}: {value} passt nicht ({reason}).", en="{name}: {value} does not fit ({reason}).")
+_WRONG = Text(de="{name} passt nicht; erwartet wird {reason}.", en="{name} does not fit; expected is {reason}.")
+_ONE_OF = Text(de="eines von: {names}", en="one of: {names}")
+_AT_LEAST = Text(de="eine Zahl ab {low}", en="a number from {low} on")
+_FROM_TO = Text(de="eine Zahl von {low} bis {high}", en="a number from {low} to {high}")
+_A_DAY = Text(de="ein Tag wie 2026-11-21", en="a day such as 2026-11-21")
+_A_NUMBER = Text(de="eine Zahl", en="a number")
+_NEEDS_VALUE = Text(de="{name} braucht einen Wert.", en="{name} needs a value.")
+_TOO_MUCH = Text(de="Überzählig: {words}.", en="Too much: {words}.")
 _OTHER = Text(de="Der Aufruf passt nicht: {reason}", en="That call does not fit: {reason}")
 _SEE_HELP = Text(de="Hilfe: {path} --help", en="Help: {path} --help")
 
@@ -142,10 +150,28 @@ def _what(app: App, error: click.ClickException) -> str:
         return app.say(_MISSING, name=error.param.get_error_hint(error.ctx))
     if isinstance(error, click.BadParameter) and error.param is not None:
         hint = error.param.get_error_hint(error.ctx)
-        choices = getattr(error.param.type, "choices", None)
-        reason = " | ".join(str(choice) for choice in choices) if choices else error.message.rstrip(".")
-        return app.say(_WRONG, name=hint, value="", reason=reason).replace("  ", " ")
+        return app.say(_WRONG, name=hint, reason=_expected(error.param.type) or _A_NUMBER)
+    if isinstance(error, click.BadOptionUsage):
+        return app.say(_NEEDS_VALUE, name=error.option_name)
+    extra = re.search(r"unexpected extra arguments? \((.*)\)", error.format_message())
+    if extra:
+        return app.say(_TOO_MUCH, words=extra.group(1))
     return app.say(_OTHER, reason=error.format_message())
+
+
+def _expected(kind: Any) -> Text | None:
+    """Say what would fit."""
+    if isinstance(kind, click.Choice):
+        return _ONE_OF.format(names=" | ".join(str(choice) for choice in kind.choices))
+    if isinstance(kind, (click.IntRange, click.FloatRange)):
+        if kind.max is None:
+            return _AT_LEAST.format(low=kind.min)
+        return _FROM_TO.format(low=kind.min, high=kind.max)
+    if isinstance(kind, click.DateTime):
+        return _A_DAY
+    if kind.name in ("integer", "float"):
+        return _A_NUMBER
+    return None
 
 
 def _nearest(app: App, names: list[str]) -> list[str]:

@@ -33,8 +33,9 @@ def energy_words(energy: Energy, language: Language) -> str:
 def summary(record: RunRecord, language: Language) -> str:
     """Return the one line that ``greenai run`` says at the end."""
     emissions = record.emissions
-    known = emissions is not None and emissions.location_g is not None
-    grams = f", {quantity.mass(emissions.location_g, language)} CO2e" if emissions and known else ""
+    grams = ""
+    if emissions is not None and emissions.location_g is not None and emissions.factor is not None:
+        grams = f", {quantity.mass(emissions.location_g, language)} {emissions.factor.gases}"
     return _SUMMARY.format(
         energy=energy_words(record.energy, language),
         duration=quantity.duration(record.duration_s, language),

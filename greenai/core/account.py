@@ -73,7 +73,7 @@ def account(log: RunLog, window_id: str | None = None) -> Account:
     energy, chosen = _energy(traces, spans, duration_s, str(meta.get("scope") or "machine"))
     state = _state(log, owner)
     start_ns, end_ns = spans.get(first.host) or next(iter(spans.values()))
-    units = sum(process.units for process in log.processes if window_id is None or _is_whole(process, window_id))
+    units = sum(process.units_in(window_id) for process in log.processes)
     per_unit_j = energy.total_j / units if energy.total_j is not None and units > 0 else None
     record = RunRecord(
         id=log.run_id,
@@ -131,11 +131,6 @@ def _window_span(log: RunLog, window_id: str | None) -> dict[str, tuple[int, int
     if window_id is not None:
         raise ValueError(f"no window {window_id!r} in this run")
     return None
-
-
-def _is_whole(process: ProcessLog, window_id: str) -> bool:
-    """Say whether a window is all that its process did: then the process's units are the window's."""
-    return process.role is Role.MEMBER and any(window.window_id == window_id for window in process.windows)
 
 
 def _meta(log: RunLog, first: ProcessLog) -> dict[str, Any]:

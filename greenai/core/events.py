@@ -61,7 +61,7 @@ class ProcessLog:
         orphaned_ns: When a sampler saw its owner die.
         windows: Marked windows.
         metrics: Logged metrics, in order.
-        units: Functional units delivered.
+        units: Functional units delivered, each with the window it was said in (None outside of all).
         incidents: What went wrong.
         last_ns: Time of the last good line.
         lines: Good lines.
@@ -82,15 +82,34 @@ class ProcessLog:
     orphaned_ns: int | None = None
     windows: list[WindowMark] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)
-    units: float = 0.0
+    units: list[tuple[str | None, float]] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
     last_ns: int = 0
     lines: int = 0
     bad_lines: int = 0
 
+    def units_in(self, window_id: str | None) -> float:
+        """Return the units said inside a window, or inside a window of it; None is the whole process."""
+        if window_id is None:
+            return sum(count for _, count in self.units)
+        parents = {window.window_id: window.parent_id for window in self.windows}
+        inside = {window_id, *(child for child in parents if _has_ancestor(child, window_id, parents))}
+        return sum(count for said_in, count in self.units if said_in in inside)
+
     def wall_at(self, t_ns: int) -> int:
         """Return the wall clock (ns since the epoch) at a monotonic time of this host."""
         return self.wall_ns + (t_ns - self.mono_ns)
+
+
+def _has_ancestor(window_id: str, ancestor: str, parents: dict[str, str | None]) -> bool:
+    seen: set[str] = set()
+    current: str | None = window_id
+    while current is not None and current not in seen:
+        seen.add(current)
+        current = parents.get(current)
+        if current == ancestor:
+            return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)

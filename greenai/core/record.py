@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from greenai.core.channel import Component, Quality
@@ -10,7 +12,7 @@ from greenai.core.channel import Component, Quality
 if TYPE_CHECKING:
     from greenai.core.collector import Incident
     from greenai.core.events import Metric
-    from greenai.core.text import Text
+    from greenai.core.text import Language, Text
     from greenai.core.vocabulary import RunState
 
 SCHEMA_VERSION = 1
@@ -34,6 +36,16 @@ class ChannelEnergy:
     counted: bool
     note: Text | None
 
+    def to_dict(self, language: Language) -> dict[str, Any]:
+        """Return the published form."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {
+            **values,
+            "component": self.component.value,
+            "quality": self.quality.value,
+            "note": _say(self.note, language),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Energy:
@@ -55,6 +67,15 @@ class Energy:
             if quality in present:
                 return quality
         return None
+
+    def to_dict(self, language: Language) -> dict[str, Any]:
+        """Return the published form."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {
+            **values,
+            "quality": self.quality.value if self.quality else None,
+            "channels": [channel.to_dict(language) for channel in self.channels],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +128,25 @@ class Emissions:
     pue_assumed: bool
     factor: FactorUsed | None
     reason: Text | None = None
+
+    def to_dict(self, language: Language) -> dict[str, Any]:
+        """Return the published form."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {
+            **_UNKNOWN_EMISSIONS,
+            **values,
+            "factor": asdict(self.factor) if self.factor else None,
+            "reason": _say(self.reason, language),
+        }
+
+
+# What this version does not know of a run's emissions is null, never 0.
+_UNKNOWN_EMISSIONS: dict[str, Any] = dict.fromkeys(
+    (
+        "location_g", "market_g", "upstream_g", "embodied_g", "embodied_low_g", "embodied_high_g", "water_l",
+        "pue", "pue_assumed", "factor", "reason",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +225,55 @@ class RunRecord:
             return None
         return self.energy.total_j / self.duration_s
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the record in its published form (docs/run-record.schema.json)."""
-        # Local: the measuring path makes records only when somebody asks for one.
-        from greenai.core.record_json import record_to_dict
+    def to_dict(self, language: Language = "en") -> dict[str, Any]:
+        """Return the record in its published form, docs/run-record.schema.json.
 
-        return record_to_dict(self)
+        Args:
+            language: Of notes, messages and remedies. Keys and codes never change.
+        """
+        same = (
+            "id", "name", "project", "task", "approach", "phase", "exit_code", "error", "duration_s", "user",
+            "git_commit",
+        )  # fmt: skip
+        return {
+            "schema": SCHEMA_VERSION,
+            **{name: getattr(self, name) for name in same},
+            "state": self.state.value,
+            "started_at": timestamp(self.started_ms),
+            "ended_at": timestamp(self.ended_ms),
+            "hosts": list(self.hosts),
+            "tags": dict(self.tags),
+            "slurm": dict(self.slurm) if self.slurm is not None else None,
+            "environment": dict(self.environment),
+            "energy": self.energy.to_dict(language),
+            "windows": [_window(window) for window in self.windows],
+            "requests": {"count": None, "energy_per_unit_j": None, "idle_j": None},
+            "work": asdict(self.work),
+            "metrics": {m.name: m.value if isfinite(m.value) else None for m in self.metrics},
+            "metrics_higher_is_better": {metric.name: metric.higher_is_better for metric in self.metrics},
+            "emissions": self.emissions.to_dict(language) if self.emissions else dict(_UNKNOWN_EMISSIONS),
+            "cost": asdict(self.cost) if self.cost else {"amount": None, "currency": None},
+            "incidents": [
+                {"code": i.code, "message": i.message.to(language), "remedy": _say(i.remedy, language)}
+                for i in self.incidents
+            ],
+            "journal": asdict(self.journal),
+        }
+
+
+def timestamp(t_ms: int | None) -> str | None:
+    """Write epoch milliseconds as ISO 8601 in UTC, e.g. 2026-11-21T12:00:00.000Z."""
+    if t_ms is None:
+        return None
+    moment = datetime.fromtimestamp(t_ms / 1000, tz=UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _window(window: WindowEnergy) -> dict[str, Any]:
+    values = asdict(window)
+    values["started_at"] = timestamp(values.pop("started_ms"))
+    return values
+
+
+def _say(text: Text | None, language: Language) -> str | None:
+    return text.to(language) if text is not None else None

@@ -71,7 +71,12 @@ def t_quantile(probability: float, degrees_of_freedom: float) -> float:
 
 def t_cdf(t: float, degrees_of_freedom: float) -> float:
     """Return P(T <= t) for Student's t distribution."""
-    tail = 0.5 * _beta_regularised(degrees_of_freedom / (degrees_of_freedom + t * t), degrees_of_freedom / 2, 0.5)
+    square = t * t
+    share = square / (degrees_of_freedom + square)
+    if square < degrees_of_freedom:  # near the middle: the tail's argument would round to 1
+        middle = 0.5 * _beta_regularised(share, 0.5, degrees_of_freedom / 2)
+        return 0.5 + middle if t >= 0 else 0.5 - middle
+    tail = 0.5 * _beta_regularised(1 - share, degrees_of_freedom / 2, 0.5)
     return 1 - tail if t >= 0 else tail
 
 

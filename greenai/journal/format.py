@@ -9,7 +9,7 @@
 ``begin``  a window opens, with readings: id, name, parent
 ``end``    a window closes, with readings: id
 ``metric`` a quality figure
-``units``  functional units delivered
+``units``  functional units delivered, with the window they were said in
 ``note``   an incident
 ``orphan`` a sampler saw its owner die, with readings
 ``close``  the process is done

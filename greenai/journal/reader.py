@@ -108,7 +108,7 @@ def _apply(log: ProcessLog, line: dict[str, Any], open_windows: dict[str, int]) 
     elif kind == f.METRIC:
         log.metrics.append(Metric(str(line["name"]), float(line["value"]), bool(line["higher_is_better"])))
     elif kind == f.UNITS:
-        log.units += float(line["n"])
+        log.units.append((line.get("window"), float(line["n"])))
     elif kind == f.NOTE:
         remedy = line["remedy"]
         log.incidents.append(

@@ -62,6 +62,14 @@ def hold_run(folder: Path) -> int:
     return file
 
 
+def release_run(file: int) -> None:
+    """Give up a run. Unlocked explicitly: a forked child holds the same lock by its copy of the descriptor."""
+    import fcntl
+
+    fcntl.flock(file, fcntl.LOCK_UN)
+    os.close(file)
+
+
 def is_held(folder: Path) -> bool:
     """Say whether a living process owns this run."""
     try:

@@ -25,7 +25,10 @@ def copy_all(source: Store, target: Store) -> int:
         for run_id in ids:
             with target.writing() as writing:
                 writing.execute(delete(s.run).where(s.run.c.id == run_id))
-                for table, column in ((s.run, s.run.c.id), *((t, t.c.run_id) for t in (*s.OF_RUN, s.footprint, s.run_tag))):
+                for table, column in (
+                    (s.run, s.run.c.id),
+                    *((t, t.c.run_id) for t in (*s.OF_RUN, s.footprint, s.run_tag)),
+                ):
                     found = reading.execute(select(table).where(column == run_id)).mappings().all()
                     if found:
                         writing.execute(insert(table), [dict(row) for row in found])

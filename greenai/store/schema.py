@@ -174,4 +174,3 @@ baseline = Table(
 
 # What is written anew when a run is taken in again.
 OF_RUN = (channel, window, metric, incident, sample_chunk)
-

@@ -259,7 +259,7 @@ def _insert(connection: Connection, table: Any, values: list[dict[str, Any]]) ->
 
 
 def _keep_footprint(connection: Connection, record: RunRecord) -> None:
-    """Write the footprint of a run that is taken in. One that was computed for the same journals stays in force."""
+    """Write the footprint of a run that is taken in; one that was computed for the same journals stays."""
     if record.emissions is None or record.cost is None:
         return
     newest = select(s.footprint).where(s.footprint.c.run_id == record.id).order_by(s.footprint.c.version.desc())

@@ -145,7 +145,7 @@ class Run:
         """Record functional units delivered (documents, images, fits); the energy per unit follows from it."""
         number = self._number("add_units", count)
         if number is not None and number >= 0:
-            self._session.event(f.UNITS, n=number)
+            self._session.event(f.UNITS, n=number, window=self._whole.id if self._whole else None)
 
     @property
     def result(self) -> RunRecord:

@@ -19,7 +19,7 @@ from greenai.core.text import Text
 from greenai.core.vocabulary import Role, RunState
 from greenai.host import this_host
 from greenai.journal import format as f
-from greenai.journal.spool import create_run_folder, hold_run, is_held, new_run_id
+from greenai.journal.spool import create_run_folder, hold_run, is_held, new_run_id, release_run
 from greenai.journal.writer import JournalWriter
 from greenai.sampler import SamplerThread, open_sensors
 from greenai.settings.checks import check_database
@@ -96,6 +96,8 @@ class Session:
             )
         except OSError as error:
             self._stop_sampling()
+            self._sensors.close()
+            self._release()
             raise ConfigError(
                 _WRITE_FAILED.format(reason=f"{self.folder}: {error.strerror}"),
             ) from error
@@ -155,8 +157,11 @@ class Session:
         if self._journal is not None:
             self._write(JournalWriter.close)
             self._journal = None
+        self._release()
+
+    def _release(self) -> None:
         if self._lock >= 0:
-            os.close(self._lock)
+            release_run(self._lock)
             self._lock = -1
 
     def _stop_sampling(self) -> None:

@@ -41,11 +41,13 @@ class Wrapped:
 
     Attributes:
         exit_code: Its exit code as a shell would give it.
-        record: The run; None if the command could not be started.
+        record: The run; None if there is none.
+        started: False if the command could not be started.
     """
 
     exit_code: int
     record: RunRecord | None
+    started: bool = True
 
 
 def run_command(
@@ -64,24 +66,27 @@ def run_command(
     """
     program = shutil.which(command[0])
     if program is None:
-        return Wrapped(NOT_EXECUTABLE if Path(command[0]).exists() else NOT_FOUND, None)
+        return Wrapped(NOT_EXECUTABLE if Path(command[0]).exists() else NOT_FOUND, None, started=False)
     session = Session.begin(settings, name or _name(command), name_given=name is not None, in_process=True)
     window_id = f"{os.getpid()}-{time.monotonic_ns()}"  # many commands may run inside one run
     if not session.owner:
         session.mark(f.BEGIN, id=window_id, name=name or _name(command), parent=None)
-    exit_code, killed = _execute(command, session)
+    code = _execute(command, session)
+    exit_code = NOT_EXECUTABLE if code is None else _AFTER_SIGNAL - code if code < 0 else code
     if units is not None:
-        session.event(f.UNITS, n=units)
+        session.event(f.UNITS, n=units, window=None if session.owner else window_id)
     if not session.owner:
         session.mark(f.END, id=window_id)
-    state = RunState.COMPLETED if exit_code == 0 else RunState.KILLED if killed else RunState.FAILED
+    killed = code is not None and code < 0
+    state = RunState.COMPLETED if code == 0 else RunState.KILLED if killed else RunState.FAILED
     session.end(state, exit_code)
     if session.owner and settings.ingest == "background":
         ingest_detached(session.folder, settings.db)
-    return Wrapped(exit_code, _record(session, None if session.owner else window_id))
+    return Wrapped(exit_code, _record(session, None if session.owner else window_id), code is not None)
 
 
-def _execute(command: Sequence[str], session: Session) -> tuple[int, bool]:
+def _execute(command: Sequence[str], session: Session) -> int | None:
+    """Return what ``Popen.wait`` does: an exit code, or minus a signal; None if the command cannot be executed."""
     environ = {
         **os.environ,
         "GREENAI_RUN_ID": session.folder.name,
@@ -92,12 +97,11 @@ def _execute(command: Sequence[str], session: Session) -> tuple[int, bool]:
         try:
             child = subprocess.Popen(list(command), env=environ)
         except OSError:  # e.g. a script without an interpreter line
-            return NOT_EXECUTABLE, False
+            return None
         children.append(child)
         for number in early:
             child.send_signal(number)
-        code = child.wait()
-    return (_AFTER_SIGNAL - code, True) if code < 0 else (code, False)
+        return child.wait()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from greenai.core.record_json import record_to_dict, timestamp
+from greenai.core.record import timestamp
 
 if TYPE_CHECKING:
     from greenai.core.text import Language
@@ -31,7 +31,7 @@ def export(view: ReportView, language: Language) -> bytes:
         "language": language,
         "scope": view.scope.to_json(),
         "totals": asdict(view.totals),
-        "runs": [record_to_dict(record, language) for record in view.records],
+        "runs": [record.to_dict(language) for record in view.records],
         "tasks": [comparison.to_dict() for task in view.tasks for comparison in task.comparisons],
         "baselines": [
             {"task": task.task, "baseline": task.baseline, "chosen": task.baseline_chosen} for task in view.tasks

@@ -161,7 +161,7 @@ def test_a_channel_without_energy_does_not_displace_an_estimate() -> None:
 def test_nothing_known_is_none_everywhere() -> None:
     log = owner()
     log.readings = {}
-    log.units = 5
+    log.units = [(None, 5.0)]
     log.windows = [WindowMark("w", "w", None, 0, S)]
     record = account(run_of(log)).record
     energy = record.energy
@@ -207,7 +207,7 @@ def test_the_windows_of_a_partition_sum_to_the_total(cuts: list[int]) -> None:
 
 def test_units_of_all_processes_give_the_energy_per_unit() -> None:
     log, member = owner(), process(Role.MEMBER, pid=3)
-    log.units, member.units = 30, 20
+    log.units, member.units = [(None, 30.0)], [(None, 20.0)]
     work = account(run_of(log, member)).record.work
     assert (work.units, work.energy_per_unit_j) == pytest.approx((50, 20))
     assert work.unit == "document"

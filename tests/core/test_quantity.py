@@ -13,7 +13,7 @@ from greenai.core import quantity
 from greenai.core.text import LANGUAGES, Language
 
 UNITS = {
-    "MWh": 3.6e9, "kWh": 3.6e6, "Wh": 3.6e3, "J": 1.0, "mJ": 1e-3,
+    "MWh": 3.6e9, "kWh": 3.6e6, "Wh": 3.6e3, "J": 1.0, "mJ": 1e-3, "µJ": 1e-6,
     "t": 1e6, "kg": 1e3, "g": 1.0, "mg": 1e-3, "µg": 1e-6,
     "MW": 1e6, "kW": 1e3, "W": 1.0, "mW": 1e-3,
 }  # fmt: skip

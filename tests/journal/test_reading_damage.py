@@ -181,7 +181,7 @@ def test_everything_written_is_read(journal: bytes) -> None:
         WindowMark("2", "inner", "1", start + 3 * second, start + 5 * second),
     ]
     assert log.metrics == [Metric("accuracy", 0.9, True)]
-    assert log.units == 5
+    assert log.units_in(None) == 5
     assert log.incidents == [Incident("x", Text(de="über", en="over"), Text(de="tu", en="do"))]
     assert log.stop == Stop(start + 7 * second, RunState.COMPLETED, 0, None)
     assert (log.bad_lines, log.lines) == (0, 13)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from greenai.core.record_json import record_to_dict
 from greenai_reports import json as report_json
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ def test_it_holds_the_records_and_comparisons_as_published(typical_view: ReportV
     assert report["generated_at"] == "2026-11-21T22:26:40.000Z"
     assert report["version"] == typical_view.version
     assert report["scope"] == {"de": "Projekt „churn“", "en": 'Project "churn"'}
-    assert report["runs"] == [record_to_dict(record, "de") for record in typical_view.records]
+    assert report["runs"] == [record.to_dict("de") for record in typical_view.records]
     assert [task["task"] for task in report["tasks"]] == ["churn-2026", "invoice-triage", "invoice-triage"]
     expected = [c.to_dict() for task in typical_view.tasks for c in task.comparisons]
     assert report["tasks"] == expected

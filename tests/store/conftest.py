@@ -46,18 +46,6 @@ START_MS = 1_795_262_400_000  # 2026-11-21 12:00:00 UTC
 INSTALL = "PostgreSQL's server is not installed: apt-get install -y --no-install-recommends postgresql"
 
 
-@pytest.fixture(autouse=True)
-def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith(("GREENAI_", "XDG_", "SLURM_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("GREENAI_SPOOL", str(tmp_path / "spool"))
-    monkeypatch.setenv("GREENAI_DB", f"sqlite:///{tmp_path / 'greenai.db'}")
-
-
 def _server_program(name: str) -> str:
     found = shutil.which(name) or next(map(str, Path("/usr/lib/postgresql").glob(f"*/bin/{name}")), None)
     if found is None:

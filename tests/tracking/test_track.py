@@ -515,3 +515,15 @@ def test_a_missing_sampler_program_falls_back_to_a_thread(monkeypatch: pytest.Mo
     assert "sampler_in_thread" in codes(run.result)
     assert run.result.journal.lines >= 6
     assert run.result.energy_j is not None
+
+
+def test_units_of_a_part_are_those_said_in_it() -> None:
+    with greenai.track("outer", unit="piece") as outer:
+        outer.add_units(1)
+        with greenai.track("first") as first:
+            first.add_units(3)
+            with greenai.track("inside first") as inside:
+                inside.add_units(2)
+        with greenai.track("second") as second:
+            second.add_units(5)
+    assert [run.result.work.units for run in (outer, first, inside, second)] == [11, 5, 2, 5]

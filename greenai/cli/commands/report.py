@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,8 @@ from greenai.core.views import RunQuery
 from greenai.plugins import REPORTS, Plugin, discover
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from greenai.cli.app import App
 
 _ABOUT = Text(

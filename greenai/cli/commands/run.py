@@ -16,7 +16,7 @@ from greenai.core.errors import ConfigError
 from greenai.core.text import Text
 from greenai.core.vocabulary import Approach, Phase
 from greenai.settings.model import BY_NAME, tag_pairs
-from greenai.tracking.wrapper import NOT_EXECUTABLE, NOT_FOUND, run_command
+from greenai.tracking.wrapper import NOT_FOUND, run_command
 
 if TYPE_CHECKING:
     from greenai.cli.app import App
@@ -66,9 +66,11 @@ def build(app: App) -> click.Command:
         if record not in (None, "-"):
             _check_writable(Path(str(record)))
         wrapped = run_command(command, app.settings(**given), name, units)
+        if not wrapped.started:
+            app.tell(_NOT_FOUND if wrapped.exit_code == NOT_FOUND else _NOT_EXECUTABLE, command=command[0])
+            return wrapped.exit_code
         if wrapped.record is None:
-            text = {NOT_FOUND: _NOT_FOUND, NOT_EXECUTABLE: _NOT_EXECUTABLE}.get(wrapped.exit_code, _NO_RECORD)
-            app.tell(text, command=command[0])
+            app.tell(_NO_RECORD)
             return wrapped.exit_code
         if record is not None:
             _write_record(app, wrapped.record.to_dict(), record)

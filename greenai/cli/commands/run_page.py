@@ -20,7 +20,7 @@ _TIME = Text(de="Zeit", en="Time")
 _BELONGS = Text(de="Gehört zu", en="Belongs to")
 _ENERGY = Text(de="Energie", en="Energy")
 _MEASURED = Text(de="davon gemessen", en="of it measured")
-_EMISSIONS = Text(de="CO2e (ortsbasiert)", en="CO2e (location-based)")
+_EMISSIONS = Text(de="{gases} (standortbasiert)", en="{gases} (location-based)")
 _UPSTREAM = Text(de="Vorkette (extra)", en="upstream (extra)")
 _FACTOR = Text(de="Faktor", en="Factor")
 _FACTOR_VALUE = Text(
@@ -143,8 +143,9 @@ def _emission_facts(app: App, emissions: Emissions) -> list[tuple[str, str]]:
     language = app.language
     if emissions.location_g is None:
         reason = app.say(emissions.reason) if emissions.reason else quantity.NO_VALUE
-        return [(app.say(_EMISSIONS), reason)]
-    facts = [(app.say(_EMISSIONS), quantity.mass(emissions.location_g, language))]
+        return [(app.say(_EMISSIONS, gases="CO2e"), reason)]
+    gases = emissions.factor.gases if emissions.factor else "CO2e"
+    facts = [(app.say(_EMISSIONS, gases=gases), quantity.mass(emissions.location_g, language))]
     if emissions.upstream_g is not None:
         facts.append((app.say(_UPSTREAM), quantity.mass(emissions.upstream_g, language)))
     factor = emissions.factor

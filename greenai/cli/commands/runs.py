@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from greenai.cli.app import print_json, print_table
 from greenai.cli.base import Command, Group
@@ -16,7 +17,7 @@ from greenai.cli.commands.run_page import show_run
 from greenai.cli.format import moment
 from greenai.core import labels, quantity
 from greenai.core.errors import ConfigError
-from greenai.core.record_json import record_to_dict, timestamp
+from greenai.core.record import timestamp
 from greenai.core.text import Text
 from greenai.core.views import RunQuery
 from greenai.settings.model import BY_NAME, tag_pairs
@@ -62,6 +63,11 @@ _SURE = Text(
 _DELETED = Text(de="Gelöscht: {run}", en="Deleted: {run}")
 _TAGGED = Text(de="Merkmale von {run}: {tags}", en="Tags of {run}: {tags}")
 _NOT_WRITABLE = Text(de="{path} ist nicht beschreibbar ({reason}).", en="{path} cannot be written ({reason}).")
+_FORMATS = ("csv", "json", "parquet")
+_NO_FORMAT = Text(
+    de="Die Form „{form}“ gibt es nicht; vorhanden sind: {names}.",
+    en='There is no form "{form}"; there are: {names}.',
+)
 _NEEDS_FILE = Text(de="Parquet braucht eine Datei: -o laeufe.parquet", en="Parquet needs a file: -o runs.parquet")
 
 
@@ -77,9 +83,7 @@ def build(app: App) -> click.Command:
     group.callback = list_if_alone
     reference = click.Argument(["run"], metavar="RUN")
     as_json = click.Option(["--json", "as_json"], is_flag=True, help=app.say(_JSON))
-    formats = click.Option(
-        ["--format", "form"], type=click.Choice(["csv", "json", "parquet"]), default=None, help=app.say(_FORMAT)
-    )
+    formats = click.Option(["--format", "form"], type=click.Choice(_FORMATS), default=None, help=app.say(_FORMAT))
     output = click.Option(["-o", "--output"], metavar="FILE", help=app.say(_OUTPUT))
     yes = click.Option(["--yes"], is_flag=True, help=app.say(_YES))
     tags = click.Argument(["tags"], nargs=-1, required=True, metavar="KEY=VALUE...")
@@ -89,7 +93,7 @@ def build(app: App) -> click.Command:
             Command(name, help=app.say(about), params=params, callback=lambda **given: function(app, **given))
         )
 
-    add("list", _LIST, _list, _list_options(app))
+    add("list", _LIST, _list_with_filters_before, _list_options(app))
     add("show", _SHOW, _show, [as_json, reference])
     add("export", _EXPORT, _export_or_say_why_not, [*_filters(app), formats, output])
     add("delete", _DELETE, _delete, [yes, reference])
@@ -112,6 +116,19 @@ def _list_options(app: App) -> list[click.Parameter]:
     ]
 
 
+def _list_with_filters_before(app: App, **given: Any) -> None:
+    """List with the options of both places: before and after the word ``list``."""
+    context = click.get_current_context()
+    before = context.parent.params if context.parent else {}
+    chosen = {
+        name: value
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT
+        else before.get(name, value)
+        for name, value in given.items()
+    }
+    _list(app, **chosen)
+
+
 def _list(app: App, limit: int, as_json: bool, **filters: Any) -> None:
     rows = app.analysis().run_page(RunQuery(limit=limit, **filters)).rows
     if as_json:
@@ -125,7 +142,7 @@ def _list(app: App, limit: int, as_json: bool, **filters: Any) -> None:
 def _show(app: App, run: str, as_json: bool) -> None:
     record = app.analysis().run(run)
     if as_json:
-        print_json(record_to_dict(record, app.language))
+        print_json(record.to_dict(app.language))
     else:
         show_run(app, record)
 
@@ -142,6 +159,8 @@ def _export_or_say_why_not(app: App, output: str | None, **given: Any) -> None:
 
 def _export(app: App, form: str | None, output: str | None, **filters: Any) -> None:
     form = form or (Path(output).suffix.lstrip(".") if output else "json")
+    if form not in _FORMATS:
+        raise ConfigError(_NO_FORMAT.format(form=form, names=", ".join(_FORMATS)))
     analysis = app.analysis()
     query = RunQuery(descending=False, **filters)
     if form == "parquet":
@@ -160,7 +179,7 @@ def _export(app: App, form: str | None, output: str | None, **filters: Any) -> N
         else:
             import json
 
-            records = [record_to_dict(record, app.language) for record in analysis.runs(query)]
+            records = [record.to_dict(app.language) for record in analysis.runs(query)]
             json.dump(records, stream, indent=2, ensure_ascii=False)
             stream.write("\n")
 

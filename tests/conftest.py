@@ -1,4 +1,4 @@
-"""Journals as the tracking writes them, and a place of their own."""
+"""Every test gets folders of its own and an environment that says nothing about greenai; and journals to read."""
 
 from __future__ import annotations
 
@@ -19,18 +19,23 @@ from greenai.testing import FakeMachine
 if TYPE_CHECKING:
     from pathlib import Path
 
+_FOREIGN = ("GREENAI_", "SLURM_", "CUDA_", "XDG_", "LC_", "LANG")
+
 
 @pytest.fixture(autouse=True)
-def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith(("GREENAI_", "XDG_", "SLURM_", "LC_", "LANG")):
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(_FOREIGN):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("GREENAI_SPOOL", str(tmp_path / "spool"))
     monkeypatch.setenv("GREENAI_DB", f"sqlite:///{tmp_path / 'greenai.db'}")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GREENAI_INGEST", "later")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home" / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home" / "config"))
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
 
 
 CHANNELS = (

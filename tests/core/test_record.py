@@ -23,8 +23,8 @@ from greenai.core.record import (
     RunRecord,
     WindowEnergy,
     Work,
+    timestamp,
 )  # fmt: skip
-from greenai.core.record_json import record_to_dict, timestamp
 from greenai.core.text import Text
 from greenai.core.vocabulary import RunState
 
@@ -100,9 +100,8 @@ FACTOR_USED = FactorUsed("f", "DE", 352.0, 2025, "s", "e", "u", "l", "generation
 
 
 def test_the_published_keys() -> None:
-    data = record_to_dict(
-        replace(RECORD, emissions=Emissions(1, 2, 1.2, False, FACTOR_USED), cost=Cost(0.1, "EUR"))
-    )
+    record = replace(RECORD, emissions=Emissions(1, 2, 1.2, False, FACTOR_USED), cost=Cost(0.1, "EUR"))
+    data = record.to_dict()
     assert set(data) >= TOP
     assert set(data["energy"]) >= ENERGY
     assert set(data["energy"]["channels"][0]) >= CHANNEL
@@ -119,8 +118,8 @@ def test_the_published_keys() -> None:
 
 
 def test_the_keys_do_not_depend_on_what_is_known() -> None:
-    full = record_to_dict(replace(RECORD, emissions=Emissions(1, 2, 1.2, False, None), cost=Cost(0.1, "EUR")))
-    bare = record_to_dict(RECORD)
+    full = replace(RECORD, emissions=Emissions(1, 2, 1.2, False, None), cost=Cost(0.1, "EUR")).to_dict()
+    bare = RECORD.to_dict()
     assert set(full) == set(bare)
     assert set(full["emissions"]) == set(bare["emissions"])
     assert set(full["cost"]) == set(bare["cost"])
@@ -128,14 +127,14 @@ def test_the_keys_do_not_depend_on_what_is_known() -> None:
 
 
 def test_plain_json_without_loss() -> None:
-    data = record_to_dict(RECORD)
+    data = RECORD.to_dict()
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert data == RECORD.to_dict()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_metric_that_is_no_number_is_null(value: float) -> None:
-    data = record_to_dict(replace(RECORD, metrics=(Metric("loss", value),)))
+    data = replace(RECORD, metrics=(Metric("loss", value),)).to_dict()
     assert json.loads(json.dumps(data, allow_nan=False))["metrics"] == {"loss": None}
 
 
@@ -143,7 +142,7 @@ def test_unknown_is_null_never_zero() -> None:
     energy = Energy(
         None, None, None, None, "machine", None, (replace(ROW, energy_j=None, low_j=None, high_j=None),)
     )
-    data = record_to_dict(replace(RECORD, energy=energy, ended_ms=None))
+    data = replace(RECORD, energy=energy, ended_ms=None).to_dict()
     assert data["energy"]["total_j"] is None
     assert data["energy"]["channels"][0]["energy_j"] is None
     assert data["ended_at"] is None
@@ -151,13 +150,13 @@ def test_unknown_is_null_never_zero() -> None:
 
 
 def test_messages_follow_the_language_and_codes_do_not() -> None:
-    german, english = record_to_dict(RECORD, "de"), record_to_dict(RECORD)
+    german, english = RECORD.to_dict("de"), RECORD.to_dict()
     assert german["incidents"] == [{"code": "rapl_unreadable", "message": "zu", "remedy": "öffnen"}]
     assert english["incidents"] == [{"code": "rapl_unreadable", "message": "closed", "remedy": "open"}]
 
 
 def test_timestamps_are_utc_with_z() -> None:
-    data = record_to_dict(RECORD)
+    data = RECORD.to_dict()
     assert (data["started_at"], data["ended_at"]) == ("2026-11-21T12:00:00.000Z", "2026-11-21T12:00:12.345Z")
     assert timestamp(None) is None
 
