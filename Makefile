@@ -20,7 +20,7 @@ test: $(VENV)/ready-dev  ## lint, types, import contracts and all tests
 
 check: $(VENV)/ready-dev  ## the fast part of `test`
 	$(MAKE) --no-print-directory lint types contracts
-	$(BIN)/pytest -q -m "not slow"
+	$(BIN)/pytest -q -n 2 -m "not slow"
 
 lint: $(VENV)/ready-dev
 	$(BIN)/ruff check .

@@ -233,7 +233,7 @@ def test_a_report_of_nothing(cli: Any) -> None:
 
 def test_config(cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = Path(cli("config", "path").out.strip())
-    assert path == tmp_path / "config" / "greenai" / "config.toml"
+    assert path == tmp_path / "home" / "config" / "greenai" / "config.toml"
     for key, value in (("zone", "de"), ("pue", "1.3"), ("electricity_price_per_kwh", "0"), ("tags", "a=b,c=d")):
         answer = cli("config", "set", key, value)
         assert (answer.code, answer.out) == (0, "")

@@ -15,6 +15,7 @@ from greenai.core.cover import without_redundant_estimates
 from greenai.core.errors import GreenAIError
 from greenai.core.text import Text
 from greenai.host import this_host
+from greenai.host.cpu import cpu_model, is_virtual
 from greenai.sampler.sensors import probe_all
 from greenai.settings.edit import shown_value
 
@@ -34,6 +35,11 @@ _STRICT = Text(
     de="Mit 1 enden, wenn etwas fehlt oder nur geschätzt wird",
     en="end with 1 if anything is missing or only estimated",
 )
+_MACHINE = Text(
+    de="Maschine: {cpu}, {logical} logische CPUs ({physical} Kerne), {memory} Speicher{virtual}",
+    en="Machine: {cpu}, {logical} logical CPUs ({physical} cores), {memory} of memory{virtual}",
+)
+_VIRTUAL = Text(de=", virtuell", en=", virtual")
 _SENSORS = Text(de="Gelesen werden:", en="What is read:")
 _HEADINGS = (
     Text(de="Teil", en="Part"),
@@ -155,7 +161,8 @@ def _print(
     incidents: list[Incident],
     problem: str | None,
 ) -> None:
-    print(app.say(_SENSORS))
+    print(_machine(app))
+    print(f"\n{app.say(_SENSORS)}")
     if read:
         rows = [
             [
@@ -178,6 +185,21 @@ def _print(
     print(f"\n{app.say(_CARBON)}")
     origin = settings.origins.get("zone", _DEFAULT)
     print(app.say(_ZONE, zone=settings.zone, origin=origin) if settings.zone else app.say(_NO_ZONE))
+
+
+def _machine(app: App) -> str:
+    import psutil
+
+    host = this_host()
+    memory_gib = psutil.virtual_memory().total / 2**30
+    return app.say(
+        _MACHINE,
+        cpu=cpu_model(host) or "CPU",
+        logical=psutil.cpu_count(logical=True),
+        physical=psutil.cpu_count(logical=False),
+        memory=f"{quantity.number(memory_gib, app.language)} GiB",
+        virtual=_VIRTUAL if is_virtual(host) else "",
+    )
 
 
 def _print_missing(
