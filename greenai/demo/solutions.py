@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from greenai.tracking import Run
 
 # A fit of a millisecond cannot be measured. It is repeated for at least this long; the energy is per fit.
-SHORTEST_RUN_S = 1.5
+SHORTEST_RUN_S = 1.2
 
 
 @dataclass(frozen=True, slots=True)
