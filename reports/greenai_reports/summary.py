@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from greenai.core.text import Language
     from greenai.core.views import ReportView
 
-MOST_RUNS = 8
+MOST_RUNS = 6
 
 
 def summarise(view: ReportView, language: Language) -> Summary:
