@@ -188,12 +188,12 @@ class Run:
     def _number(self, what: str, value: SupportsFloat) -> float | None:
         try:
             number = float(value)
-        except (TypeError, ValueError):
-            number = math.nan
+            shown = repr(number)
+        except Exception:  # noqa: BLE001  # a wrong figure (a tensor of many values) must not end a training
+            number, shown = math.nan, type(value).__name__
         if math.isfinite(number):
             return number
-        # A wrong figure must not end a training of three days.
-        self._session.incident(Incident("not_a_number", _NOT_A_NUMBER.format(what=what, value=repr(value)[:80])))
+        self._session.incident(Incident("not_a_number", _NOT_A_NUMBER.format(what=what, value=shown)))
         return None
 
 
