@@ -414,9 +414,9 @@ def site(data: FakeData) -> Iterator[Site]:
     server.server_close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's chromium, headless."""
+    """The system's chromium, headless; ended with the module, because playwright keeps an event loop running."""
     from playwright.sync_api import sync_playwright
 
     path = shutil.which("chromium")
