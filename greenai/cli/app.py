@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from greenai.settings import load_settings
 
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from greenai.analysis import Analysis
     from greenai.core.text import Language, Text
     from greenai.settings import Settings
+
+
+class _HasClose(Protocol):
+    def close(self) -> None: ...
+
+
+Closeable = TypeVar("Closeable", bound=_HasClose)
 
 
 @dataclass(slots=True)
@@ -28,6 +36,7 @@ class App:
 
     language: Language
     overrides: dict[str, Any] = field(default_factory=dict)
+    _opened: ExitStack = field(default_factory=ExitStack)
 
     def say(self, text: Text, **values: object) -> str:
         """Return a text in the program's language, its placeholders filled."""
@@ -53,7 +62,16 @@ class App:
         """
         from greenai.analysis import Analysis
 
-        return Analysis.open(self.settings())
+        return self.closing(Analysis.open(self.settings()))
+
+    def closing(self, opened: Closeable) -> Closeable:
+        """Have something closed when the command is over; return it."""
+        self._opened.callback(opened.close)
+        return opened
+
+    def close(self) -> None:
+        """Close what the command has opened."""
+        self._opened.close()
 
 
 def print_json(data: Any) -> None:

@@ -100,6 +100,8 @@ def run(arguments: list[str]) -> int:
         # The reader of our output has seen enough (greenai runs | head).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    finally:
+        app.close()
     return result if isinstance(result, int) else 0
 
 

@@ -7,6 +7,7 @@ next reader takes it in.
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from greenai.core.errors import GreenAIError
@@ -19,8 +20,8 @@ def main() -> int:
     """Take in the run; 1 if that failed."""
     try:
         settings = load_settings()
-        store = open_store(settings.db)
-        ingest_folder(store, settings, Path(sys.argv[1]))
+        with closing(open_store(settings.db)) as store:
+            ingest_folder(store, settings, Path(sys.argv[1]))
     except (GreenAIError, OSError):
         return 1
     return 0

@@ -9,7 +9,7 @@ import click
 from greenai.cli.base import Command, Group
 from greenai.core.text import Text
 from greenai.settings.load import parse_value
-from greenai.store import open_store
+from greenai.store import Store, open_store
 from greenai.store.copy import copy_all
 from greenai.store.engine import connect, ready, shown, upgrade, version
 from greenai.store.schema import HEAD
@@ -34,17 +34,17 @@ def build(app: App) -> click.Command:
     group = Group("db", help=app.say(_ABOUT))
 
     def check() -> None:
-        engine = connect(app.settings().db)
+        engine = app.closing(Store(connect(app.settings().db))).engine
         ready(engine)
         app.tell(_FINE, url=shown(engine), version=HEAD)
 
     def renew() -> None:
-        engine = connect(app.settings().db)
+        engine = app.closing(Store(connect(app.settings().db))).engine
         upgrade(engine)
         app.tell(_UPGRADED, url=shown(engine), version=version(engine))
 
     def copy(url: str) -> None:
-        target = open_store(parse_value("db", url, "db copy"))
+        target = app.closing(open_store(parse_value("db", url, "db copy")))
         count = copy_all(app.analysis().store, target)
         app.tell(_COPIED, count=count, url=shown(target.engine))
 

@@ -105,7 +105,6 @@ def _prepare(app: App) -> Path:
     analysis = app.analysis()
     folder.mkdir(parents=True, exist_ok=True)
     app.tell(_WHERE, db=analysis.store.shown_url)
-    analysis.close()
     return folder
 
 
@@ -139,7 +138,6 @@ def _results(app: App, began_ms: int, wanted: int) -> None:
         if not view.comparisons:
             raise GreenAIError(_NO_VERDICT.format(task=name))
     print()
-    analysis.close()
 
 
 def _reports(app: App, folder: Path) -> None:

@@ -32,7 +32,7 @@ def build(app: App) -> click.Command:
         if spool is not None and not spool.is_dir():
             raise ConfigError(_FOLDER.format(folder=spool))
         settings = app.settings()
-        report = ingest_spool(open_store(settings.db), settings, spool)
+        report = ingest_spool(app.closing(open_store(settings.db)), settings, spool)
         for problem in report.problems:
             app.tell(problem.message)
         app.tell(_DONE, count=len(report.taken))
