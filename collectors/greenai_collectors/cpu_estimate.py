@@ -97,6 +97,8 @@ class CpuEstimateCollector:
             uncertainty_low_rel=full.low_rel,
             # Tick counting is coarse: allow a few ticks of all CPUs in one interval.
             max_power_uw=int(4 * full.watts * UW_PER_W),
+            # The kernel counts busy time in ticks: at either end each CPU may be off by one.
+            resolution_uj=int((1 - IDLE_SHARE) * full.watts / self._ticks * UJ_PER_J),
             note=_NOTE.format(watts=full.watts, basis=full.basis),
         )
         return Available((channel,))

@@ -52,6 +52,7 @@ def create_app(data: DashboardData, *, language: Language | None = None) -> Dash
     cast("Any", app).interpolate_index = _in_language(app, speak)
     app.layout = lambda: layout.frame(speak())
     web.protect(app.server, app.csp_hashes)
+    web.refuse_garbage(app.server)
     web.add_routes(app.server, data, speak)
     _route(app, data, speak)
     runs.register(app, data, speak)

@@ -77,6 +77,19 @@ def protect(server: Flask, script_hashes: Callable[[], Sequence[str]]) -> None:
         return response
 
 
+def refuse_garbage(server: Flask) -> None:
+    """Answer a callback that is none with 400; Dash would raise, and print a traceback."""
+
+    @server.before_request
+    def look() -> Response | None:
+        if request.method != "POST" or not request.path.endswith("/_dash-update-component"):
+            return None
+        body = request.get_json(silent=True)
+        if isinstance(body, dict) and isinstance(body.get("output"), str) and "outputs" in body:
+            return None
+        return _json_answer({"error": "not a callback"}, status=400)
+
+
 def add_routes(server: Flask, data: DashboardData, language: Callable[[], Language]) -> None:
     """Add the language switch and the download of a run record."""
 

@@ -69,7 +69,7 @@ def runs_frame(analysis: Analysis, query: RunQuery) -> pd.DataFrame:
 
 
 def load_samples(run: str = "latest") -> pd.DataFrame:
-    """Return the power trace of a run: ``t, host, component, device, power_w, energy_j``.
+    """Return the power trace of a run: ``t, host, component, device, quality, power_w, energy_j``.
 
     Args:
         run: Id, unique beginning of an id, name, or ``latest``.
@@ -85,9 +85,9 @@ def load_samples(run: str = "latest") -> pd.DataFrame:
         traces = analysis.trace(analysis.run(run).id, max_points=None)
     finally:
         analysis.close()
-    columns = ["t", "host", "component", "device", "power_w", "energy_j"]
+    columns = ["t", "host", "component", "device", "quality", "power_w", "energy_j"]
     rows = [
-        (t_ms, trace.host, trace.component.value, trace.device, power_w, energy_j)
+        (t_ms, trace.host, trace.component.value, trace.device, trace.quality.value, power_w, energy_j)
         for trace in traces
         for t_ms, power_w, energy_j in zip(trace.t_ms, trace.power_w, trace.energy_j, strict=True)
     ]

@@ -79,6 +79,14 @@ def print_json(data: Any) -> None:
     print(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
 
 
+WIDEST_CELL = 48
+
+
+def plain(text: str) -> str:
+    """Return a text that cannot steer a terminal: no control, direction or line-breaking characters."""
+    return "".join(sign if sign.isprintable() or sign == "\u202f" else "\ufffd" for sign in text)
+
+
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
     """Write an aligned table to stdout.
 
@@ -86,7 +94,10 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: S
         headings: One per column.
         rows: Cells as text.
         right: Indices of the columns that are aligned to the right (figures).
+
+    All columns but the last are cut at ``WIDEST_CELL`` characters.
     """
+    rows = [[*(plain(cell)[:WIDEST_CELL] for cell in row[:-1]), plain(row[-1])] for row in rows]
     widths = [max(len(row[i]) for row in (headings, *rows)) for i in range(len(headings))]
     for row in (headings, *rows):
         cells = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,6 +51,17 @@ class UnknownCommandError(click.UsageError):
         super().__init__(name, context)
         self.name = name
         self.nearest = nearest
+
+
+class FiniteFloat(click.FloatRange):
+    """A number; click's own range lets nan and inf through."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, or complain."""
+        number = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(str(value), param, ctx)
+        return number
 
 
 class _Localised(click.Command):

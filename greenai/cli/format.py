@@ -41,7 +41,7 @@ def summary(record: RunRecord, language: Language) -> str:
         duration=quantity.duration(record.duration_s, language),
         emissions=grams,
         run=record.id,
-        name=record.name,
+        name=record.name.encode("unicode_escape").decode() if not record.name.isprintable() else record.name,
     ).to(language)
 
 

@@ -32,6 +32,10 @@ _METRICS_DIFFER = Text(
     de="verschiedene Qualitätszahlen: „{ai}“ und „{classical}“",
     en='different quality figures: "{ai}" and "{classical}"',
 )
+_DIRECTION_DIFFERS = Text(
+    de="bei „{metric}“ gilt einmal mehr und einmal weniger als besser (higher_is_better)",
+    en='for "{metric}" more counts as better on one side and less on the other (higher_is_better)',
+)
 _UNITS_DIFFER = Text(
     de="verschiedene Bezugsgrößen: „{ai}“ und „{classical}“",
     en='different functional units: "{ai}" and "{classical}"',
@@ -125,7 +129,9 @@ def _mismatch(ai: Candidate, classical: Candidate) -> Text | None:
             return _ZERO_ENERGY.format(name=candidate.name)
         if candidate.mean_quality is None:
             return _NO_METRIC.format(name=candidate.name)
-    if (ai.metric, ai.higher_is_better) != (classical.metric, classical.higher_is_better):
+    if ai.metric == classical.metric and ai.higher_is_better != classical.higher_is_better:
+        return _DIRECTION_DIFFERS.format(metric=ai.metric)
+    if ai.metric != classical.metric:
         return _METRICS_DIFFER.format(ai=ai.metric, classical=classical.metric)
     if ai.unit != classical.unit:
         return _UNITS_DIFFER.format(ai=ai.unit or _PER_RUN, classical=classical.unit or _PER_RUN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from greenai.core.channel import Quality
@@ -74,6 +75,7 @@ def account(log: RunLog, window_id: str | None = None) -> Account:
     state = _state(log, owner)
     start_ns, end_ns = spans.get(first.host) or next(iter(spans.values()))
     units = sum(process.units_in(window_id) for process in log.processes)
+    units = units if isfinite(units) else 0.0
     per_unit_j = energy.total_j / units if energy.total_j is not None and units > 0 else None
     record = RunRecord(
         id=log.run_id,

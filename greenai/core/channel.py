@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from typing import Any
 
 from greenai.core.text import Text
@@ -52,6 +53,7 @@ class Channel:
         uncertainty_low_rel: Lower half-width where the interval is skewed, else None.
         uncertainty_short: Steps (below this many seconds, this uncertainty), shortest first, for
             sensors that need time to become accurate.
+        resolution_uj: The step in which a counter counts; an energy is known to one step at best.
         includes: Components already contained in this channel beside its own.
         wrap_uj: The counter restarts at 0 after this value; None if it never wraps or nobody knows.
         max_power_uw: A reading that implies more than this is a fault, not a load.
@@ -70,6 +72,7 @@ class Channel:
     max_power_uw: int
     uncertainty_low_rel: float | None = None
     uncertainty_short: tuple[tuple[float, float], ...] = ()
+    resolution_uj: int = 0
     includes: frozenset[Component] = frozenset()
     wrap_uj: int | None = None
     note: Text | None = None
@@ -100,6 +103,8 @@ class Channel:
             data["uncertainty_low_rel"] = self.uncertainty_low_rel
         if self.uncertainty_short:
             data["uncertainty_short"] = [list(step) for step in self.uncertainty_short]
+        if self.resolution_uj:
+            data["resolution_uj"] = self.resolution_uj
         if self.includes:
             data["includes"] = sorted(self.includes)
         if self.wrap_uj is not None:
@@ -115,6 +120,9 @@ class Channel:
         Raises:
             KeyError, ValueError, TypeError: ``data`` is not a channel.
         """
+        uncertainties = [data["uncertainty_rel"], data.get("uncertainty_low_rel") or 0.0]
+        if not all(isinstance(u, (int, float)) and 0 <= u < inf for u in uncertainties):
+            raise ValueError(f"no uncertainties: {uncertainties}")
         return cls(
             id=str(data["id"]),
             collector=str(data["collector"]),
@@ -128,6 +136,7 @@ class Channel:
             max_power_uw=int(data["max_power_uw"]),
             uncertainty_low_rel=data.get("uncertainty_low_rel"),
             uncertainty_short=tuple((float(s), float(u)) for s, u in data.get("uncertainty_short", ())),
+            resolution_uj=int(data.get("resolution_uj", 0)),
             includes=frozenset(Component(name) for name in data.get("includes", ())),
             wrap_uj=data.get("wrap_uj"),
             note=Text.from_json(data["note"]) if "note" in data else None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from greenai.core import quantity
 from greenai.core.collector import Incident
 from greenai.core.text import Text
+from greenai.core.units import NS_PER_S
 from greenai.core.vocabulary import Role
 
 if TYPE_CHECKING:
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 # Missing more than this share of the time is said, not only listed.
 PARTIAL_SHARE = 0.02
+PARTIAL_S = 0.25
+# A sampler that wrote nothing for this long before the stop has died.
+SAMPLER_LATE_INTERVALS = 2
+SAMPLER_LATE_S = 0.5
 
 _NO_SAMPLER = Incident(
     code="sampler_missing",
@@ -22,6 +27,10 @@ _NO_SAMPLER = Incident(
         de="Der Messprozess hat nichts geschrieben; nur die Messungen des Programms selbst liegen vor.",
         en="The sampling process wrote nothing; only the readings of the program itself exist.",
     ),
+)
+_SAMPLER_DIED = Text(
+    de="Der Messprozess endete {silent} vor dem Lauf; danach liegen nur die Messungen des Programms selbst vor.",
+    en="The sampling process ended {silent} before the run; after that only the program's own readings exist.",
 )
 _NO_OWNER = Incident(
     code="owner_journal_missing",
@@ -59,8 +68,8 @@ def run_incidents(
     incidents = list(found.values())
     if owner is None:
         incidents.append(_NO_OWNER)
-    elif owner.stop and owner.meta.get("sampler_process") and not _sampled(log):
-        incidents.append(_NO_SAMPLER)
+    elif owner.stop and owner.meta.get("sampler_process"):
+        incidents += _sampler_trouble(log, owner.stop.t_ns)
     bad = sum(process.bad_lines for process in log.processes) + log.unreadable_files
     if bad:
         incidents.append(Incident("journal_damaged", _BAD_LINES.format(count=bad)))
@@ -78,9 +87,18 @@ def _partial(energy: Energy, duration_s: float) -> list[Incident]:
             ),
         )
         for channel in energy.channels
-        if channel.counted and channel.gap_s > PARTIAL_SHARE * duration_s
+        if channel.counted and channel.gap_s > max(PARTIAL_SHARE * duration_s, PARTIAL_S)
     ]
 
 
-def _sampled(log: RunLog) -> bool:
-    return any(process.role is Role.SAMPLER for process in log.processes)
+def _sampler_trouble(log: RunLog, stop_ns: int) -> list[Incident]:
+    samplers = [process for process in log.processes if process.role is Role.SAMPLER]
+    if not samplers:
+        return [_NO_SAMPLER]
+    last_ns = max(sampler.last_ns for sampler in samplers)
+    patience_ns = (SAMPLER_LATE_INTERVALS * samplers[0].interval_s + SAMPLER_LATE_S) * NS_PER_S
+    if stop_ns - last_ns <= patience_ns:
+        return []
+    silent_s = (stop_ns - last_ns) / NS_PER_S
+    silent = Text(de=quantity.duration(silent_s, "de"), en=quantity.duration(silent_s, "en"))
+    return [Incident("sampler_died", _SAMPLER_DIED.format(silent=silent))]

@@ -12,6 +12,7 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from greenai.core.channel import Quality
+from greenai.core.units import UJ_PER_J
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +32,9 @@ class Bounds:
 def channel_bounds(channel: Channel, energy_j: float, duration_s: float) -> Bounds:
     """Return the interval of one channel's energy."""
     low_rel, high_rel = channel.uncertainty_at(duration_s)
-    return Bounds(energy_j, energy_j * max(1 - low_rel, 0.0), energy_j * (1 + high_rel))
+    step_j = channel.resolution_uj / UJ_PER_J
+    low_j = max(energy_j * max(1 - low_rel, 0.0) - step_j, 0.0)
+    return Bounds(energy_j, low_j, energy_j * (1 + high_rel) + step_j)
 
 
 def total_bounds(parts: Iterable[tuple[Channel, Bounds]]) -> Bounds:

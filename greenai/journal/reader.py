@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from greenai.core.channel import Channel, Kind
@@ -106,9 +107,9 @@ def _apply(log: ProcessLog, line: dict[str, Any], open_windows: dict[str, int]) 
         begun = log.windows[index]
         log.windows[index] = WindowMark(begun.window_id, begun.name, begun.parent_id, begun.t0_ns, t_ns)
     elif kind == f.METRIC:
-        log.metrics.append(Metric(str(line["name"]), float(line["value"]), bool(line["higher_is_better"])))
+        log.metrics.append(Metric(str(line["name"]), _finite(line["value"]), bool(line["higher_is_better"])))
     elif kind == f.UNITS:
-        log.units.append((line.get("window"), float(line["n"])))
+        log.units.append((line.get("window"), _finite(line["n"])))
     elif kind == f.NOTE:
         remedy = line["remedy"]
         log.incidents.append(
@@ -120,6 +121,18 @@ def _apply(log: ProcessLog, line: dict[str, Any], open_windows: dict[str, int]) 
         )
     elif kind == f.ORPHAN:
         log.orphaned_ns = t_ns
+
+
+def _finite(value: Any) -> float:
+    """Return a number; JSON as Python reads it knows NaN and Infinity, which are none.
+
+    Raises:
+        ValueError: It is not finite.
+    """
+    number = float(value)
+    if not isfinite(number):
+        raise ValueError(f"not finite: {value}")
+    return number
 
 
 def _readings(log: ProcessLog, line: dict[str, Any], t_ns: int) -> None:

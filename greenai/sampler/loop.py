@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Protocol
 
+from greenai.core.collector import Incident
+from greenai.core.text import Text
 from greenai.core.units import NS_PER_S
 from greenai.journal.format import TICK
 
@@ -14,6 +16,11 @@ if TYPE_CHECKING:
     from greenai.sampler.sensors import Sensors
 
 SYNC_EVERY_S = 5.0
+
+_BEATS_LOST = Text(
+    de="Messungen, die sich nicht schreiben ließen (Datenträger voll?): {count}.",
+    en="Readings that could not be written (disk full?): {count}.",
+)
 
 
 class Pause(Protocol):
@@ -32,15 +39,19 @@ def sample(host: Host, sensors: Sensors, journal: JournalWriter, interval_s: flo
     start_ns = host.clock.mono_ns()
     interval_ns = int(interval_s * NS_PER_S)
     synced_ns = start_ns
+    lost = 0
     while True:
         t_ns, readings = sensors.read()
         try:
             journal.readings(TICK, t_ns, readings)
+            if lost:
+                journal.incident(Incident("beats_lost", _BEATS_LOST.format(count=lost)))
+                lost = 0
             if t_ns - synced_ns >= SYNC_EVERY_S * NS_PER_S:
                 journal.sync()
                 synced_ns = t_ns
         except OSError:
-            pass
+            lost += 1
         now_ns = host.clock.mono_ns()
         beat_ns = start_ns + ((now_ns - start_ns) // interval_ns + 1) * interval_ns
         if pause((beat_ns - now_ns) / NS_PER_S):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -61,7 +60,7 @@ def check_database(url: str) -> None:
                 header = file.read(len(_SQLITE_HEADER))
             if header and header != _SQLITE_HEADER:
                 raise ConfigError(_NOT_SQLITE.format(path=path), _CHOOSE_OTHER)
-        elif not os.access(path.parent, os.W_OK | os.X_OK):
-            raise ConfigError(_NOT_WRITABLE.format(path=path, reason=os.strerror(13)), _CHOOSE_OTHER)
+        else:
+            path.touch(mode=0o600)  # an empty file is an empty database; no permission bits tell as much
     except OSError as error:
         raise ConfigError(_NOT_WRITABLE.format(path=path, reason=error.strerror), _CHOOSE_OTHER) from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
 from greenai.settings.load import check_key, parse_value
-from greenai.settings.model import BY_NAME, Settings
+from greenai.settings.model import BY_NAME, Settings, without_password
 from greenai.settings.paths import user_config
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Too much hidden is better than too little: user names may contain an @, passwords a /.
-_PASSWORD = re.compile(r"(://[^:/]*):.*@")
-_PASSWORD_OPTION = re.compile(r"([?&]password=)[^&]*", re.IGNORECASE)
 _NOT_WRITABLE = Text(de="{path} ist nicht beschreibbar ({reason}).", en="{path} cannot be written ({reason}).")
 _BY_HAND = Text(
     de="{path} lässt sich nicht sicher ändern; „{key}“ bitte dort von Hand setzen.",
@@ -56,7 +54,7 @@ def shown_value(settings: Settings, name: str) -> Any:
     """Return a setting's value as it may be shown: passwords are hidden."""
     value = getattr(settings, name)
     if value is not None and BY_NAME[name].secret:
-        return _PASSWORD_OPTION.sub(r"\1***", _PASSWORD.sub(r"\1:***@", str(value)))
+        return without_password(str(value))
     return value if isinstance(value, (int, float, dict)) or value is None else str(value)
 
 

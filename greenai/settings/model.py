@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -41,6 +42,22 @@ class Settings:
     origins: dict[str, str] = field(default_factory=dict)
 
 
+LONGEST_LABEL = 200
+_A_LABEL = Text(
+    de=f"eine druckbare Zeile von 1 bis {LONGEST_LABEL} Zeichen",
+    en=f"one printable line of 1 to {LONGEST_LABEL} characters",
+)
+
+
+_PASSWORD = re.compile(r"(://[^:/]*):.*@")
+_PASSWORD_OPTION = re.compile(r"([?&]password=)[^&]*", re.IGNORECASE)
+
+
+def without_password(url: str) -> str:
+    """Return a database URL as it may be shown."""
+    return _PASSWORD_OPTION.sub(r"\1***", _PASSWORD.sub(r"\1:***@", url))
+
+
 class WrongValueError(ValueError):
     """A value does not fit its setting; carries what would."""
 
@@ -52,6 +69,13 @@ class WrongValueError(ValueError):
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise WrongValueError(Text(de="ein nicht leerer Text", en="a text that is not empty"))
+    return value.strip()
+
+
+def _label(value: object) -> str:
+    """Read a name that people will see in tables: one printable line."""
+    if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_LABEL or not value.isprintable():
+        raise WrongValueError(_A_LABEL)
     return value.strip()
 
 
@@ -81,11 +105,17 @@ def _choice(*names: str) -> Callable[[object], str]:
     return parse
 
 
+_ZONE = re.compile(r"[A-Z]{2,3}|[A-Z]{2}-[A-Z0-9]{1,3}|EU27|WORLD")
+
+
 def _zone(value: object) -> str:
     zone = value.strip().upper() if isinstance(value, str) else ""
-    if not zone or not zone.replace("-", "").isalnum():
+    if not _ZONE.fullmatch(zone):
         raise WrongValueError(
-            Text(de="ein Ländercode nach ISO 3166, z. B. DE", en="an ISO 3166 country code, e.g. DE")
+            Text(
+                de="ein Ländercode nach ISO 3166 wie DE oder DEU, oder EU27 oder WORLD",
+                en="an ISO 3166 country code such as DE or DEU, or EU27 or WORLD",
+            )
         )
     return zone
 
@@ -107,14 +137,37 @@ def _database(value: object) -> str:
                 en="a database URL such as sqlite:////path/greenai.db or postgresql://host/name",
             )
         )
-    relative = rest.startswith("/") and not rest.startswith("//") and rest[1:] not in ("", ":memory:")
+    if scheme.partition("+")[0] == "sqlite" and rest.partition("?")[0] in ("", "/", "/:memory:"):
+        raise WrongValueError(
+            Text(
+                de="eine Datei: Was nur im Speicher liegt, ginge verloren",
+                en="a file: what lives in memory only would be lost",
+            )
+        )
+    relative = rest.startswith("/") and not rest.startswith("//")
     if scheme.partition("+")[0] == "sqlite" and relative:
         # A relative file would be a different database in every folder: pin it to where it was said.
         return f"{scheme}:///{Path(rest[1:]).expanduser().absolute()}"
     return url
 
 
+_WRONG_NAME = Text(
+    de="Der Name {name} passt nicht; erwartet wird {expected}.",
+    en="The name {name} does not fit; expected is {expected}.",
+)
 _WRONG_TAG = Text(de="Merkmal „{tag}“: erwartet wird schluessel=wert.", en='Tag "{tag}": expected is key=value.')
+
+
+def run_name(name: object) -> str:
+    """Return the name of a run.
+
+    Raises:
+        ConfigError: It is not one printable line.
+    """
+    try:
+        return _label(name)
+    except WrongValueError as error:
+        raise ConfigError(_WRONG_NAME.format(name=repr(name)[:60], expected=error.expected)) from None
 
 
 def tag_pairs(words: Iterable[str]) -> dict[str, str]:
@@ -221,11 +274,11 @@ SETTINGS: tuple[Setting, ...] = (
             en="when runs enter the database: at once in the background, or at the next reading",
         ),
     ),
-    Setting("project", _text, Text(de="Projekt", en="project")),
-    Setting("task", _text, Text(de="Aufgabe, die verglichen wird", en="task that is compared")),
+    Setting("project", _label, Text(de="Projekt", en="project")),
+    Setting("task", _label, Text(de="Aufgabe, die verglichen wird", en="task that is compared")),
     Setting("approach", _choice(*Approach), Text(de="Ansatz: ai oder classical", en="approach: ai or classical")),
     Setting("phase", _choice(*Phase), Text(de="Phase des Laufs", en="phase of the run")),
-    Setting("unit", _text, Text(de="Bezugsgröße, z. B. Dokument", en="functional unit, e.g. document")),
+    Setting("unit", _label, Text(de="Bezugsgröße, z. B. Dokument", en="functional unit, e.g. document")),
     Setting("tags", _tags, Text(de="freie Merkmale", en="free tags")),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -198,7 +198,7 @@ class Store:
         try:
             with self.engine.begin() as connection:
                 yield connection
-        except (DataError, ProgrammingError) as error:
+        except (DataError, IntegrityError, ProgrammingError) as error:
             refused = self._refused(error)
             raise UnfitRecordError(refused.message, refused.remedy) from error
         except SQLAlchemyError as error:
@@ -245,8 +245,10 @@ def _put_run(connection: Connection, values: dict[str, Any]) -> None:
     try:
         with connection.begin_nested():
             connection.execute(insert(s.run).values(values))
-    except IntegrityError:  # another process has taken the same run in meanwhile
-        connection.execute(replace)
+    except IntegrityError:
+        # Another process has taken the same run in meanwhile; if not, the record itself is at fault.
+        if not connection.execute(replace).rowcount:
+            raise
 
 
 def _add(connection: Connection, table: Any, run_id: str, values: list[dict[str, Any]]) -> None:

@@ -28,6 +28,10 @@ _NOT_A_NUMBER = Text(
     en="{what}: {value} is not a number and was not recorded.",
 )
 
+_NEGATIVE = Text(
+    de="add_units: {value} ist negativ und wurde nicht übernommen.",
+    en="add_units: {value} is negative and was not recorded.",
+)
 _JOURNAL_LOST = Incident(
     "journal_lost",
     Text(
@@ -144,7 +148,9 @@ class Run:
     def add_units(self, count: SupportsFloat = 1) -> None:
         """Record functional units delivered (documents, images, fits); the energy per unit follows from it."""
         number = self._number("add_units", count)
-        if number is not None and number >= 0:
+        if number is not None and number < 0:
+            self._session.incident(Incident("negative_units", _NEGATIVE.format(value=number)))
+        elif number is not None:
             self._session.event(f.UNITS, n=number, window=self._whole.id if self._whole else None)
 
     @property

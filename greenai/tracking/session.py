@@ -33,10 +33,19 @@ _NO_CHILD = Text(
     de="Der Messprozess ließ sich nicht starten ({reason}); gemessen wird in einem Thread des Programms.",
     en="The sampling process could not be started ({reason}); a thread of the program samples instead.",
 )
+_NO_JOURNAL = Text(
+    de="Im Journalordner {path} lässt sich nichts anlegen ({reason}).",
+    en="Nothing can be created in the journal folder {path} ({reason}).",
+)
 _WRITE_FAILED = Text(
     de="Ein Teil der Messung ging verloren: {reason}.",
     en="Part of the measurement was lost: {reason}.",
 )
+
+
+# Runs that this process owns, and announces to those that it starts.
+_OWNED: dict[str, int] = {}
+_ENDED = -1
 
 
 class Session:
@@ -51,6 +60,7 @@ class Session:
         self._pid = os.getpid()
         self._lock = -1
         self._sampling: Sampling | None = None
+        self._before: dict[str, str | None] = {}  # environment before the run was announced
         self._journal: JournalWriter | None = None
 
     @classmethod
@@ -98,9 +108,7 @@ class Session:
             self._stop_sampling()
             self._sensors.close()
             self._release()
-            raise ConfigError(
-                _WRITE_FAILED.format(reason=f"{self.folder}: {error.strerror}"),
-            ) from error
+            raise ConfigError(_NO_JOURNAL.format(path=self.folder, reason=error.strerror)) from error
         if self.owner and not child:
             for incident in self._sensors.incidents:
                 self.incident(incident)
@@ -108,7 +116,27 @@ class Session:
         if trouble:
             self.incident(trouble)
         if self.owner:
+            if not in_process:
+                self._announce()
             self.mark(f.START)
+
+    def _announce(self) -> None:
+        """Let programs and workers that are started from here find the run, so that they become part of it."""
+        _OWNED[self.folder.name] = self._pid
+        values = {"GREENAI_RUN_ID": self.folder.name, "GREENAI_SPOOL": str(self.settings.spool)}
+        self._before = {name: os.environ.get(name) for name in values}
+        os.environ.update(values)
+
+    def _renounce(self) -> None:
+        _OWNED[self.folder.name] = _ENDED
+        if self._before and os.environ.get("GREENAI_RUN_ID") == self.folder.name:
+            for name, value in self._before.items():
+                # Runs in threads need not end in the order they began: one that is over is not announced again.
+                if value is None or _OWNED.get(self._before["GREENAI_RUN_ID"] or "") == _ENDED:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+        self._before = {}
 
     @property
     def running(self) -> bool:
@@ -150,6 +178,7 @@ class Session:
         """Write the stop mark (owner) and let go of everything. Waits for nobody."""
         if self._pid != os.getpid():
             return  # a forked child leaves its parent's run alone
+        self._renounce()
         if self.owner:
             self.mark(f.STOP, state=state.value, exit_code=exit_code, error=error)
         self._stop_sampling()
@@ -174,6 +203,9 @@ class Session:
             return
         try:
             action(self._journal)
+            if self.lost:
+                self._journal.incident(self.lost[0])
+                self.lost.clear()
         except Exception as error:  # noqa: BLE001  # our failure never harms the tracked program
             if not self.lost:
                 _log(_WRITE_FAILED.format(reason=error))
@@ -185,6 +217,8 @@ def running_run(settings: Settings) -> Path | None:
     run_id = os.environ.get("GREENAI_RUN_ID", "")
     if run_id in ("", "..") or Path(run_id).name != run_id:
         return None
+    if _OWNED.get(run_id) == os.getpid():
+        return None  # another run of this very program, not one around it
     folder = settings.spool / run_id
     return folder if folder.is_dir() and is_held(folder) else None
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from greenai.plugins import preload_collectors
 from greenai.settings import load_settings
+from greenai.settings.model import run_name
 from greenai.tracking.meta import RunOptions
 from greenai.tracking.run import Run, current_run
 
@@ -104,12 +105,15 @@ def track(name: Any = None, **options: Any) -> Any:
 
     Raises:
         ConfigError: A setting is wrong, or spool or database cannot be written; before user code starts.
-        TypeError: An option does not exist.
+        TypeError: An option does not exist, or what is decorated is no function.
     """
+    unknown = set(options) - set(RunOptions.__slots__)
+    if unknown:
+        raise TypeError(f"track() got an unexpected keyword argument {min(unknown)!r}")
     preload_collectors()
     if callable(name):
         return _wrap(name, RunOptions(**options))
-    return Tracker(RunOptions(name=name, **options))
+    return Tracker(RunOptions(name=run_name(name) if name is not None else None, **options))
 
 
 def _begin(options: RunOptions, default_name: str) -> Run:
@@ -122,7 +126,14 @@ def _begin(options: RunOptions, default_name: str) -> Run:
     )
 
 
+def _check_function(function: Any) -> None:
+    if inspect.isclass(function) or not callable(function):
+        kind = "a class" if inspect.isclass(function) else repr(function)
+        raise TypeError(f"track() decorates functions, not {kind}; put it below @classmethod and @staticmethod")
+
+
 def _wrap(function: Callable[P, R], options: RunOptions) -> Callable[P, R]:
+    _check_function(function)
     default_name = getattr(function, "__name__", "run")
     if inspect.isasyncgenfunction(function):
         return functools.wraps(function)(_async_generator(function, options, default_name))

@@ -9,6 +9,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from greenai.core.account import account
 from greenai.core.vocabulary import RunState
 from greenai.journal import format as f
 from greenai.journal.reader import read_run
+from greenai.settings.model import LONGEST_LABEL
 from greenai.tracking.sampling import ingest_detached
 from greenai.tracking.session import Session
 
@@ -63,7 +65,10 @@ def run_command(
 
     Raises:
         ConfigError: The spool or the database cannot be written; the command was not started.
+        ValueError: ``units`` is negative or not finite; the command was not started.
     """
+    if units is not None and not (isfinite(units) and units >= 0):
+        raise ValueError(f"units: {units}")
     program = shutil.which(command[0])
     if program is None:
         return Wrapped(NOT_EXECUTABLE if Path(command[0]).exists() else NOT_FOUND, None, started=False)
@@ -152,5 +157,5 @@ def _name(command: Sequence[str]) -> str:
     if program.startswith("python"):
         script = next((word for word in command[1:] if not word.startswith("-")), None)
         if script is not None and script.endswith(".py"):
-            return Path(script).name
-    return program
+            program = Path(script).name
+    return "".join(sign if sign.isprintable() else "?" for sign in program)[:LONGEST_LABEL]

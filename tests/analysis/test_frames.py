@@ -69,7 +69,7 @@ def test_runs_of_unknown_energy_have_numbers_too(journals: Any) -> None:
 def test_samples(journals: Any) -> None:
     journals.run("aaaa0001", seconds=20)
     frame = greenai.load_samples()
-    assert list(frame.columns) == ["t", "host", "component", "device", "power_w", "energy_j"]
+    assert list(frame.columns) == ["t", "host", "component", "device", "quality", "power_w", "energy_j"]
     assert str(frame["t"].dtype).endswith("UTC]")
     assert {str(frame[name].dtype) for name in ("power_w", "energy_j")} == {"float64"}
     by_part = frame.groupby("component")["energy_j"].sum()

@@ -362,3 +362,18 @@ def test_settings_of_the_environment_are_checked(cli: Any, monkeypatch: pytest.M
     answer = cli("runs")
     assert answer.code == 2
     assert "GREENAI_ZONE" in answer.err
+
+
+@pytest.mark.parametrize("units", ["nan", "inf", "-1"])
+def test_units_must_be_a_number(cli: Any, units: str) -> None:
+    answer = cli("run", "--units", units, "--", "true")
+    assert answer.code == 2
+    assert "--units" in answer.err
+
+
+def test_a_name_cannot_steer_the_terminal(cli: Any, runs: Any) -> None:
+    runs.run("ab00beef", name="\x1b[31mred\x1b[0m\u202e", task="x" * 5000)
+    out = cli("runs").out
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+    assert max(len(line) for line in out.splitlines()) < 400

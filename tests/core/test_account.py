@@ -353,3 +353,22 @@ def test_a_member_fills_in_what_the_owner_left_open() -> None:
     record = account(run_of(log, member)).record
     assert (record.name, record.project, record.task) == ("fine-tune", "mine", "t")
     assert record.tags == {"a": "owner", "b": "x"}
+
+
+def test_a_sampler_that_died_is_said() -> None:
+    log = owner()
+    log.meta["sampler_process"] = True
+    assert log.stop is not None
+    early = sampler()
+    early.last_ns = log.stop.t_ns - 3 * S
+    assert "sampler_died" in [i.code for i in account(run_of(log, early)).record.incidents]
+    late = sampler()
+    late.last_ns = log.stop.t_ns - S
+    assert "sampler_died" not in [i.code for i in account(run_of(log, late)).record.incidents]
+
+
+def test_units_without_end_are_unknown() -> None:
+    log = owner()
+    log.units = [(None, 1e308)] * 3
+    work = account(run_of(log)).record.work
+    assert (work.units, work.energy_per_unit_j) == (0.0, None)

@@ -110,3 +110,14 @@ def test_the_order_of_the_parts_is_irrelevant(found: list[tuple[Channel, float]]
     one = total_bounds([part(*pair) for pair in found])
     two = total_bounds([part(*pair) for pair in data.draw(st.permutations(found))])
     assert (one.low_j, one.high_j) == pytest.approx((two.low_j, two.high_j), abs=1e-3)
+
+
+def test_a_counter_is_known_to_one_step_at_best() -> None:
+    channel = Channel(
+        id="e", collector="e", component=Component.CPU, kind=Kind.COUNTER, quality=Quality.ESTIMATED, device="d",
+        host="h", method="m", uncertainty_rel=1.0, uncertainty_low_rel=0.5, max_power_uw=1, resolution_uj=48_000,
+    )  # fmt: skip
+    short, long = channel_bounds(channel, 0.001, 0.0001), channel_bounds(channel, 100.0, 60.0)
+    assert (short.low_j, short.high_j) == pytest.approx((0.0, 0.05))
+    assert (long.low_j, long.high_j) == pytest.approx((49.952, 200.048))
+    assert Channel.from_json(channel.to_json()) == channel

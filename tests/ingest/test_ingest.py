@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from greenai.analysis import Analysis
 from greenai.core.errors import StoreError
 from greenai.core.units import NS_PER_S
 from greenai.core.views import RunQuery
@@ -222,3 +223,32 @@ def test_two_ingests_at_once(journals: Any, store: Store, settings: Settings) ->
     assert store.page(RunQuery()).total == 20
     assert ingest_spool(store, settings).taken == ()
     assert all(len(samples) == 12 for _, _, samples in store.samples("aaaa0007"))
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        b'{"k":"units","t":1,"n":NaN,"seq":9}',
+        b'{"k":"metric","t":1,"name":"a","value":Infinity,"higher_is_better":true}',
+    ],
+)
+def test_figures_that_are_none_are_skipped(journals: Any, poison: bytes) -> None:
+    folder = journals.run("aaaa0001")
+    path = next(folder.glob("*.jsonl"))
+    path.write_bytes(path.read_bytes() + poison + b"\n")
+    analysis = Analysis.open(load_settings())
+    record = analysis.run("aaaa0001")
+    analysis.close()
+    assert record.journal.bad_lines == 1
+    assert record.work.units == 10
+
+
+def test_a_channel_without_a_number_for_its_uncertainty_costs_its_own_run_only(journals: Any) -> None:
+    folder = journals.run("aaaa0001")
+    journals.run("aaaa0002")
+    path = next(folder.glob("*.jsonl"))
+    path.write_bytes(path.read_bytes().replace(b'"uncertainty_rel":0.05', b'"uncertainty_rel":NaN'))
+    analysis = Analysis.open(load_settings())
+    ids = [row.id for row in analysis.run_page(RunQuery()).rows]
+    analysis.close()
+    assert ids == ["aaaa0002"]

@@ -27,10 +27,15 @@ def test_the_file_behind_a_url(url: str, path: Path | None) -> None:
     assert sqlite_file(url) == path
 
 
-def test_a_new_database_is_not_made_yet(tmp_path: Path) -> None:
+def test_a_new_database_is_an_empty_file(tmp_path: Path) -> None:
     check_database(f"sqlite:///{tmp_path / 'new' / 'x.db'}")
     assert (tmp_path / "new").is_dir()
-    assert not (tmp_path / "new" / "x.db").exists()
+    assert (tmp_path / "new" / "x.db").read_bytes() == b""
+
+
+def test_a_file_system_that_takes_no_files() -> None:
+    with pytest.raises(ConfigError):
+        check_database("sqlite:////proc/x.db")
 
 
 def test_an_existing_database_is_fine(tmp_path: Path) -> None:

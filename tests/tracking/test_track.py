@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import subprocess
+import sys
 import threading
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,7 @@ import numpy as np
 import pytest
 
 import greenai
+from greenai.core.errors import ConfigError
 from greenai.core.vocabulary import RunState
 
 if TYPE_CHECKING:
@@ -284,12 +288,59 @@ def test_a_metric_that_is_no_number_is_an_incident(junk: Any) -> None:
 
 def test_names_of_any_kind_do_no_harm() -> None:
     odd: Any = object()
-    with greenai.track("M\udcfcnchen") as run:
+    with greenai.track("odd") as run:
         with run.window(odd), run.window("\ud800"), run.window(""):
             pass
         run.log_metric(odd, 1)
         run.log_metric("\ud800", 1)
     assert run.result.state is RunState.COMPLETED
+
+
+@pytest.mark.parametrize("name", [b"x", "", "  ", 3, "a\0b", "\ud800", "two\nlines", "x" * 201])
+def test_a_name_that_is_none_is_refused(name: Any) -> None:
+    with pytest.raises(ConfigError, match="name"):
+        greenai.track(name)
+
+
+def test_classes_are_not_decorated() -> None:
+    with pytest.raises(TypeError, match="class"):
+        greenai.track(project="p")(type("Some", (), {}))
+    with pytest.raises(TypeError, match="unexpected keyword argument 'foo'"):
+        greenai.track("w", foo=1)  # type: ignore[call-overload]  # that is the test
+
+
+def test_negative_units_are_refused_aloud() -> None:
+    with greenai.track("w") as run:
+        run.add_units(-1)
+        run.add_units(10**400)
+        run.log_metric("a", 10**400)
+    assert run.result.work.units == 0
+    assert {"negative_units", "not_a_number"} <= set(codes(run.result))
+
+
+def test_spawned_workers_join_the_run_and_the_environment_comes_back() -> None:
+    before = dict(os.environ)
+    code = "import greenai\nwith greenai.track('worker') as run: run.add_units(1)"
+    with greenai.track("outer", unit="piece") as run:
+        subprocess.run([sys.executable, "-c", code], check=True)
+        assert os.environ["GREENAI_RUN_ID"] == run.id
+    assert dict(os.environ) == before
+    assert [window.name for window in run.result.windows] == ["worker"]
+    assert run.result.work.units == 1
+
+
+def test_runs_in_threads_are_runs_of_their_own() -> None:
+    barrier = threading.Barrier(2)
+
+    def one(name: str) -> str:
+        with greenai.track(name) as run:
+            barrier.wait(10)
+        return run.id
+
+    with ThreadPoolExecutor(2) as pool:
+        ids = list(pool.map(one, ["a", "b"]))
+    assert len(set(ids)) == 2
+    assert "GREENAI_RUN_ID" not in os.environ
 
 
 def test_an_async_block() -> None:

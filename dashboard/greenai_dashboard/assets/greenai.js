@@ -13,7 +13,7 @@
         if (!props.data) {
             return element('span', { className: 'muted' }, '…');
         }
-        return element('a', { href: '/run/' + encodeURIComponent(props.data.id) }, props.data.name);
+        return element('a', { href: '/run/' + encodeURIComponent(props.data.id) }, (props.data.name || '').trim() || props.data.id);
     };
 
     cells.GreenaiBadge = function (props) {

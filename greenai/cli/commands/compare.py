@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from greenai.cli.app import print_json, print_table
-from greenai.cli.base import Command
+from greenai.cli.app import plain, print_json, print_table
+from greenai.cli.base import Command, FiniteFloat
 from greenai.cli.format import with_interval
 from greenai.compare import candidates, compare
 from greenai.core import labels, quantity
@@ -106,8 +106,8 @@ def build(app: App) -> click.Command:
         help=app.say(_ABOUT),
         params=[
             click.Option(["--task"], help=app.say(_TASK)),
-            click.Option(["--margin"], type=click.FloatRange(min=0), help=app.say(_MARGIN)),
-            click.Option(["--gain"], type=click.FloatRange(min=0), help=app.say(_GAIN)),
+            click.Option(["--margin"], type=FiniteFloat(min=0), help=app.say(_MARGIN)),
+            click.Option(["--gain"], type=FiniteFloat(min=0), help=app.say(_GAIN)),
             click.Option(["--json", "as_json"], is_flag=True, help=app.say(_JSON)),
             click.Argument(["runs"], nargs=-1, metavar="[RUN RUN]"),
         ],
@@ -174,7 +174,7 @@ def _show(app: App, comparison: Comparison) -> None:
     language = app.language
     phase = labels.word(labels.PHASE, comparison.ai.phase)
     print()
-    print(app.say(_PAIR, ai=comparison.ai.name, classical=comparison.classical.name, phase=phase))
+    print(plain(app.say(_PAIR, ai=comparison.ai.name, classical=comparison.classical.name, phase=phase)))
     print(f"  {comparison.verdict.value}: {app.say(comparison.sentence)}")
     if comparison.ratio is not None:
         print(f"  {app.say(_RATIO, ratio=with_interval(comparison.ratio, language))}")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from greenai.cli.base import Command
+from greenai.cli.base import Command, FiniteFloat
 from greenai.cli.format import summary
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
 from greenai.core.vocabulary import Approach, Phase
-from greenai.settings.model import BY_NAME, tag_pairs
+from greenai.settings.model import BY_NAME, run_name, tag_pairs
 from greenai.tracking.wrapper import NOT_FOUND, run_command
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def build(app: App) -> click.Command:
 
     def call(command: tuple[str, ...], record: str | None, quiet: bool, **given: Any) -> int:
         name, units = given.pop("name"), given.pop("units")
+        name = run_name(name) if name is not None else None
         given["interval_s"] = given.pop("interval")
         given["tags"] = tag_pairs(given.pop("tag")) or None
         if record not in (None, "-"):
@@ -90,7 +91,7 @@ def build(app: App) -> click.Command:
             setting("approach", click.Choice([approach.value for approach in Approach])),
             setting("phase", click.Choice([phase.value for phase in Phase])),
             setting("unit"),
-            click.Option(["--units"], type=click.FloatRange(min=0), help=app.say(_UNITS)),
+            click.Option(["--units"], type=FiniteFloat(min=0), help=app.say(_UNITS)),
             click.Option(["--tag"], multiple=True, metavar="KEY=VALUE", help=app.say(_TAG)),
             setting("scope", click.Choice(["auto", "machine"])),
             setting("zone"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greenai.cli.app import print_table
+from greenai.cli.app import plain, print_table
 from greenai.cli.format import energy_words, moment
 from greenai.core import labels, quantity
 from greenai.core.text import Text
@@ -31,6 +31,7 @@ _UNVERIFIED = Text(de=", ungeprüft", en=", unverified")
 _PUE = Text(de="PUE", en="PUE")
 _ASSUMED = Text(de="{pue} (angenommen)", en="{pue} (assumed)")
 _WORK = Text(de="Leistung", en="Work")
+_UNIT = Text(de="Einheit", en="unit")
 _PER_UNIT = Text(de="{units} x {unit}, je {energy}", en="{units} x {unit}, {energy} each")
 _COST = Text(de="Stromkosten", en="Electricity cost")
 _METRICS = Text(de="Qualität", en="Metrics")
@@ -59,7 +60,7 @@ def show_run(app: App, record: RunRecord) -> None:
     language = app.language
     width = max(len(label) for label, _ in _facts(app, record))
     for label, value in _facts(app, record):
-        print(f"{label.ljust(width)}  {value}")
+        print(f"{label.ljust(width)}  {plain(value)}")
     print()
     print_table(
         [app.say(heading) for heading in _CHANNELS],
@@ -126,8 +127,8 @@ def _facts(app: App, record: RunRecord) -> list[tuple[str, str]]:
     if record.work.units > 0:
         each = app.say(
             _PER_UNIT,
-            units=quantity.integer(record.work.units, language),
-            unit=record.work.unit or "?",
+            units=quantity.number(record.work.units, language, 6),
+            unit=record.work.unit or _UNIT,
             energy=quantity.energy(record.work.energy_per_unit_j, language),
         )
         facts.append((app.say(_WORK), each))
