@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FOREIGN = ("GREENAI_", "SLURM_", "CUDA_", "XDG_", "LC_", "LANG")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ordinary_signals() -> None:
+    """Under nohup or in the background the tests would hand ignored signals down to every program they start."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -22,14 +22,6 @@ if TYPE_CHECKING:
     from greenai.core.record import RunRecord
 
 
-@pytest.fixture(autouse=True)
-def ordinary_hangup() -> Iterator[None]:
-    """Under nohup the tests would hand an ignored SIGHUP down to every program they start."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
-
-
 @pytest.fixture
 def records(tmp_path: Path) -> Callable[..., list[RunRecord]]:
     """Give the records of all runs in the spool, oldest first."""
