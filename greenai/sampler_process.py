@@ -11,12 +11,12 @@ import os
 import select
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenai.core.vocabulary import Role
-from greenai.host import this_host
+from greenai.host import SiteKnowledge, this_host
 from greenai.journal.format import ORPHAN
 from greenai.journal.writer import JournalWriter
 from greenai.sampler import open_sensors, sample
@@ -35,24 +35,24 @@ class Order:
     Attributes:
         folder: The run's folder in the spool.
         interval_s: Sampling interval.
-        cpu_tdp_w: What the user knows about the CPU.
+        knowledge: What the settings say about the machine.
         database: Where to take the run when it is over; None leaves that to the next reader.
     """
 
     folder: str
     interval_s: float
-    cpu_tdp_w: float | None
+    knowledge: SiteKnowledge
     database: str | None
 
     def to_line(self) -> bytes:
         """Return the order as the first line on the sampler's stdin."""
-        fields = {name: getattr(self, name) for name in self.__slots__}
-        return json.dumps(fields).encode() + b"\n"
+        return json.dumps(asdict(self)).encode() + b"\n"
 
     @classmethod
     def from_line(cls, line: bytes) -> Order:
         """Read what ``to_line`` wrote."""
-        return cls(**json.loads(line))
+        fields = json.loads(line)
+        return cls(**{**fields, "knowledge": SiteKnowledge(**fields["knowledge"])})
 
 
 class _Leash:
@@ -81,7 +81,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     leash = _Leash()
     order = Order.from_line(_first_line())
-    host = this_host(order.cpu_tdp_w)
+    host = this_host(order.knowledge)
     sensors = open_sensors(host)
     _sample(order, host, sensors, leash)
     sensors.close()

@@ -69,6 +69,8 @@ class CpuEstimateCollector:
     """A model counter: energy of the CPUs from design power and utilisation."""
 
     name = "cpu_estimate"
+    slow = False
+    verified_on: str | None = "virtual machines (Intel Xeon), 2026-11-21"
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -127,8 +129,8 @@ class CpuEstimateCollector:
             self._file = -1
 
     def _full_power(self) -> _FullPower:
-        if self._host.cpu_tdp_w is not None:
-            return _FullPower(self._host.cpu_tdp_w, METHOD_USER, _BASIS_USER, 0.4, 0.4)
+        if self._host.knowledge.cpu_tdp_w is not None:
+            return _FullPower(self._host.knowledge.cpu_tdp_w, METHOD_USER, _BASIS_USER, 0.4, 0.4)
         model = cpu_model(self._host)
         tdp_w = cpu_tdp_w(model) if model and not is_virtual(self._host) else None
         if tdp_w is not None:

@@ -80,6 +80,8 @@ class NvmlCollector:
     """Energy of the GPUs that the program may use."""
 
     name = "nvml"
+    slow = False
+    verified_on: str | None = None
 
     def __init__(self, host: Host) -> None:
         self._host = host

@@ -77,6 +77,8 @@ class RaplCollector:
     """Energy counters of CPU packages and memory, by powercap."""
 
     name = "rapl"
+    slow = False
+    verified_on: str | None = None
 
     def __init__(self, host: Host) -> None:
         self._host = host

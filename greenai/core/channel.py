@@ -54,6 +54,10 @@ class Channel:
         uncertainty_short: Steps (below this many seconds, this uncertainty), shortest first, for
             sensors that need time to become accurate.
         resolution_uj: The step in which a counter counts; an energy is known to one step at best.
+        update_s: Period at which the sensor renews its value, seconds; None if nobody knows. A gauge is polled
+            twice as often, within limits.
+        share: The part of this channel's energy that belongs to those who may use it (a MIG slice of a board).
+        policy: Name of the rule behind ``share``, e.g. ``mig_slice_share``; None where nothing is shared out.
         includes: Components already contained in this channel beside its own.
         wrap_uj: The counter restarts at 0 after this value; None if it never wraps or nobody knows.
         max_power_uw: A reading that implies more than this is a fault, not a load.
@@ -73,6 +77,9 @@ class Channel:
     uncertainty_low_rel: float | None = None
     uncertainty_short: tuple[tuple[float, float], ...] = ()
     resolution_uj: int = 0
+    update_s: float | None = None
+    share: float = 1.0
+    policy: str | None = None
     includes: frozenset[Component] = frozenset()
     wrap_uj: int | None = None
     note: Text | None = None
@@ -105,6 +112,10 @@ class Channel:
             data["uncertainty_short"] = [list(step) for step in self.uncertainty_short]
         if self.resolution_uj:
             data["resolution_uj"] = self.resolution_uj
+        if self.update_s is not None:
+            data["update_s"] = self.update_s
+        if self.policy is not None:
+            data["share"], data["policy"] = self.share, self.policy
         if self.includes:
             data["includes"] = sorted(self.includes)
         if self.wrap_uj is not None:
@@ -123,6 +134,9 @@ class Channel:
         uncertainties = [data["uncertainty_rel"], data.get("uncertainty_low_rel") or 0.0]
         if not all(isinstance(u, (int, float)) and 0 <= u < inf for u in uncertainties):
             raise ValueError(f"no uncertainties: {uncertainties}")
+        share = float(data.get("share", 1.0))
+        if not 0 <= share <= 1:
+            raise ValueError(f"no share: {share}")
         return cls(
             id=str(data["id"]),
             collector=str(data["collector"]),
@@ -137,6 +151,9 @@ class Channel:
             uncertainty_low_rel=data.get("uncertainty_low_rel"),
             uncertainty_short=tuple((float(s), float(u)) for s, u in data.get("uncertainty_short", ())),
             resolution_uj=int(data.get("resolution_uj", 0)),
+            update_s=data.get("update_s"),
+            share=share,
+            policy=data.get("policy"),
             includes=frozenset(Component(name) for name in data.get("includes", ())),
             wrap_uj=data.get("wrap_uj"),
             note=Text.from_json(data["note"]) if "note" in data else None,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from greenai.core.channel import Channel
     from greenai.core.reading import Reading
@@ -15,11 +15,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """Something a reader of the figures must know: a stable code, the sentence, and what mends it."""
+    """Something a reader of the figures must know: a stable code, the sentence, and what mends it.
+
+    Attributes:
+        code: Stable and machine-readable.
+        message: What happened.
+        remedy: The command that mends it.
+        channel_id: The channel it keeps from being read, if it is about one. Should another collector offer a
+            channel of this id (the same counter by another door), the incident is void.
+    """
 
     code: str
     message: Text
     remedy: Text | None = None
+    channel_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +38,13 @@ class Available:
     Attributes:
         channels: What it can read here.
         incidents: What is missing beside that, e.g. a second socket that may not be read.
+        sources: By channel id, what is read: a path (``doctor`` says who may read it) or the name of a library
+            or program.
     """
 
     channels: tuple[Channel, ...]
     incidents: tuple[Incident, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +70,18 @@ class Collector(Protocol):
     ``probe`` is cheap and has no lasting effect. ``open`` is called once before the first ``read``;
     ``read`` returns one reading for each channel of the probe and never raises for a sensor that fails:
     that is a ``Gap``. ``close`` may be called at any time and more than once.
+
+    Attributes:
+        name: Its name, the same as that of its entry point.
+        slow: A probe or read may take more than a few milliseconds (a program, the network). It is then read by
+            the sampler alone, in a thread of its own, and never at the marks of a window.
+        verified_on: The real hardware it was last run on, and when; None if it only ever met fakes. Estimates,
+            which need no hardware, name the machines they were tried on.
     """
 
     name: str
+    slow: bool
+    verified_on: str | None
 
     def probe(self) -> Probe:
         """Say what can be read here, or why nothing can."""

@@ -42,3 +42,12 @@ class Phase(StrEnum):
     EVALUATION = "evaluation"
     DATA = "data"
     OTHER = "other"
+
+
+class Scope(StrEnum):
+    """Whose energy a run is. AUTO: CGROUP in a Slurm job that shares its node, else MACHINE."""
+
+    AUTO = "auto"
+    MACHINE = "machine"
+    PROCESS = "process"
+    CGROUP = "cgroup"

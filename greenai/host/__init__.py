@@ -1,5 +1,5 @@
 """The only door to the machine: files, environment, clocks and vendor libraries."""
 
-from greenai.host.machine import Clock, Host, this_host
+from greenai.host.machine import Clock, Host, SiteKnowledge, this_host
 
-__all__ = ["Clock", "Host", "this_host"]
+__all__ = ["Clock", "Host", "SiteKnowledge", "this_host"]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from greenai.host.commands import CommandResult, run_command
 from greenai.host.nvml import NvmlLoad, load_nvml
+from greenai.host.perf import PerfCounter, open_perf_counter
+from greenai.host.web import JsonAnswer, fetch_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 
 class Clock(Protocol):
@@ -37,6 +41,25 @@ class SystemClock:
         return time.time_ns()
 
 
+@dataclass(frozen=True, slots=True)
+class SiteKnowledge:
+    """What the settings say about the machine that it does not say itself.
+
+    Attributes:
+        cpu_tdp_w: Thermal design power of all CPUs (in a virtual machine: of its share), watts.
+        redfish_url: Address of the management controller, e.g. ``https://10.0.0.5``.
+        redfish_user: Its user.
+        redfish_password: The password.
+        redfish_verify_tls: False accepts a self-signed certificate.
+    """
+
+    cpu_tdp_w: float | None = None
+    redfish_url: str | None = None
+    redfish_user: str | None = None
+    redfish_password: str | None = None
+    redfish_verify_tls: bool = True
+
+
 @dataclass(frozen=True)
 class Host:
     """One machine.
@@ -45,10 +68,16 @@ class Host:
         name: Host name.
         sys_root: Where sysfs is mounted.
         proc_root: Where procfs is mounted.
+        dev_root: Where the device files are.
+        run_root: Where sockets of services are (``/run``).
         environ: Environment variables.
         clock: Its clocks.
         load_nvml: Loads NVIDIA's library, or says why not.
-        cpu_tdp_w: What the user knows about the CPU's thermal design power (whole machine), watts.
+        run_command: Runs a program: (command, timeout in seconds).
+        open_perf_counter: Opens a kernel counter: (PMU type, config, CPU); raises OSError.
+        fetch_json: Asks a management controller: (url, user, password, timeout in seconds, verify TLS).
+        platform: As ``sys.platform`` says.
+        knowledge: What the settings say about it.
     """
 
     name: str
@@ -57,7 +86,13 @@ class Host:
     environ: Mapping[str, str]
     clock: Clock
     load_nvml: Callable[[], NvmlLoad]
-    cpu_tdp_w: float | None = None
+    dev_root: Path = Path("/dev")
+    run_root: Path = Path("/run")
+    run_command: Callable[[Sequence[str], float], CommandResult] = run_command
+    open_perf_counter: Callable[[int, int, int], PerfCounter] = open_perf_counter
+    fetch_json: Callable[[str, str | None, str | None, float, bool], JsonAnswer] = fetch_json
+    platform: str = sys.platform
+    knowledge: SiteKnowledge = SiteKnowledge()
 
     @cached_property
     def cpu_info(self) -> str:
@@ -65,7 +100,7 @@ class Host:
         return read_text(self.proc_root / "cpuinfo") or ""
 
 
-def this_host(cpu_tdp_w: float | None = None) -> Host:
+def this_host(knowledge: SiteKnowledge | None = None) -> Host:
     """Return the machine this program runs on."""
     return Host(
         name=os.uname().nodename,
@@ -74,7 +109,7 @@ def this_host(cpu_tdp_w: float | None = None) -> Host:
         environ=os.environ,
         clock=SystemClock(),
         load_nvml=load_nvml,
-        cpu_tdp_w=cpu_tdp_w,
+        knowledge=knowledge or SiteKnowledge(),
     )
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from greenai.core.errors import ConfigError
 from greenai.core.text import Language, Text
-from greenai.core.vocabulary import Approach, Phase
+from greenai.core.vocabulary import Approach, Phase, Scope
+from greenai.host import SiteKnowledge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-Scope = Literal["auto", "machine"]
 Ingest = Literal["background", "later"]
 
 
@@ -30,8 +30,13 @@ class Settings:
     electricity_price_per_kwh: float | None = None
     currency: str = "EUR"
     cpu_tdp_w: float | None = None
+    redfish_url: str | None = None
+    redfish_user: str | None = None
+    redfish_password: str | None = None
+    redfish_verify_tls: bool = True
+    rest_of_node: bool = False
     interval_s: float = 1.0
-    scope: Scope = "auto"
+    scope: Scope = Scope.AUTO
     ingest: Ingest = "background"
     project: str | None = None
     task: str | None = None
@@ -40,6 +45,11 @@ class Settings:
     unit: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def knowledge(self) -> SiteKnowledge:
+        """What the settings say about the machine, for its sensors."""
+        return SiteKnowledge(**{name: getattr(self, name) for name in SiteKnowledge.__slots__})
 
 
 LONGEST_LABEL = 200
@@ -103,6 +113,15 @@ def _choice(*names: str) -> Callable[[object], str]:
         return value.strip().casefold()
 
     return parse
+
+
+def _switch(value: object) -> bool:
+    word = str(value).strip().casefold()
+    if word in ("true", "1", "yes", "on"):
+        return True
+    if word in ("false", "0", "no", "off"):
+        return False
+    raise WrongValueError(Text(de="true oder false", en="true or false"))
 
 
 _ZONE = re.compile(r"[A-Z]{2,3}|[A-Z]{2}-[A-Z0-9]{1,3}|EU27|WORLD")
@@ -259,12 +278,45 @@ SETTINGS: tuple[Setting, ...] = (
         ),
     ),
     Setting(
+        "rest_of_node",
+        _switch,
+        Text(
+            de="Schätzung für Netzteil, Lüfter, Platine und Platten in die Summe aufnehmen (true/false)",
+            en="count the estimate for power supply, fans, board and disks in the total (true/false)",
+        ),
+    ),
+    Setting(
+        "redfish_url",
+        _text,
+        Text(
+            de="Adresse des Management-Controllers (Redfish), z. B. https://10.0.0.5",
+            en="address of the management controller (Redfish), e.g. https://10.0.0.5",
+        ),
+    ),
+    Setting("redfish_user", _text, Text(de="Benutzer am Management-Controller", en="its user")),
+    Setting(
+        "redfish_password", _text, Text(de="Kennwort am Management-Controller", en="its password"), secret=True
+    ),
+    Setting(
+        "redfish_verify_tls",
+        _switch,
+        Text(
+            de="Zertifikat des Management-Controllers prüfen (true/false)",
+            en="check its certificate (true/false)",
+        ),
+    ),
+    Setting(
         "interval_s", _number(0.05, 3600.0), Text(de="Messabstand in Sekunden", en="sampling interval in seconds")
     ),
     Setting(
         "scope",
-        _choice("auto", "machine"),
-        Text(de="Was gemessen wird: die ganze Maschine", en="what is measured: the whole machine"),
+        _choice(*Scope),
+        Text(
+            de="Wessen Energie: machine (ganze Maschine), process (Prozessbaum), cgroup (Container, Slurm-Job); "
+            "auto: cgroup in einem Slurm-Job, der den Knoten teilt, sonst machine",
+            en="whose energy: machine (all of it), process (process tree), cgroup (container, Slurm job); "
+            "auto: cgroup in a Slurm job that shares its node, else machine",
+        ),
     ),
     Setting(
         "ingest",

@@ -34,7 +34,7 @@ class SamplerChild:
             OSError: No process can be started here.
         """
         database = settings.db if settings.ingest == "background" else None
-        order = Order(str(folder), settings.interval_s, settings.cpu_tdp_w, database)
+        order = Order(str(folder), settings.interval_s, settings.knowledge, database)
         # -P: a file named like a standard module in the user's folder must not be imported.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "greenai.sampler_process"],

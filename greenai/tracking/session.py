@@ -56,7 +56,7 @@ class Session:
         self.settings = settings
         self.owner = owner
         self.lost: list[Incident] = []  # incidents that could not be written down
-        self._host = this_host(settings.cpu_tdp_w)
+        self._host = this_host(settings.knowledge)
         self._pid = os.getpid()
         self._lock = -1
         self._sampling: Sampling | None = None

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Available, Unavailable
 from greenai.core.reading import CounterReading, Gap, PowerReading
+from greenai.host import SiteKnowledge
 from greenai.testing import FakeMachine, check_collector
 from greenai_collectors import cpu_estimate
 from greenai_collectors.cpu_estimate import CpuEstimateCollector
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> FakeMachine:
-    return FakeMachine(tmp_path / "machine", cpu_tdp_w=100.0)
+    return FakeMachine(tmp_path / "machine", knowledge=SiteKnowledge(cpu_tdp_w=100.0))
 
 
 def offered(collector: CpuEstimateCollector | MemoryEstimateCollector) -> Channel:
@@ -40,8 +41,8 @@ def energy_uj(collector: CpuEstimateCollector) -> int:
 
 
 def test_the_contracts(machine: FakeMachine) -> None:
-    (cpu,) = check_collector(CpuEstimateCollector, machine.host)
-    (memory,) = check_collector(MemoryEstimateCollector, machine.host)
+    (cpu,) = check_collector(CpuEstimateCollector, machine)
+    (memory,) = check_collector(MemoryEstimateCollector, machine)
     assert (cpu.component, cpu.kind, cpu.quality) == (Component.CPU, Kind.COUNTER, Quality.ESTIMATED)
     assert (memory.component, memory.kind, memory.quality) == (Component.DRAM, Kind.POWER, Quality.ESTIMATED)
 
@@ -54,7 +55,7 @@ def test_the_contracts(machine: FakeMachine) -> None:
 def test_any_load_gives_idle_power_plus_the_busy_share(
     machine: FakeMachine, steps: list[tuple[int, float]], tdp_w: int
 ) -> None:
-    machine.cpu_tdp_w = float(tdp_w)
+    machine.knowledge = SiteKnowledge(cpu_tdp_w=float(tdp_w))
     machine.busy(0)
     collector = CpuEstimateCollector(machine.host)
     offered(collector)
@@ -93,7 +94,7 @@ def test_what_the_user_knows_goes_first(machine: FakeMachine) -> None:
 def test_a_physical_machine_takes_the_table_times_its_sockets(
     machine: FakeMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine.cpu_tdp_w = None
+    machine.knowledge = SiteKnowledge(cpu_tdp_w=None)
     machine.cpu("Intel(R) Xeon(R) Gold 6230 CPU @ 2.10GHz", cpus=80, sockets=2)
     monkeypatch.setattr(cpu_estimate, "cpu_tdp_w", lambda model: 125.0 if "6230" in model else None)
     collector = CpuEstimateCollector(machine.host)
@@ -109,7 +110,7 @@ def test_a_physical_machine_takes_the_table_times_its_sockets(
 def test_a_virtual_machine_is_not_billed_its_whole_host(
     machine: FakeMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine.cpu_tdp_w = None
+    machine.knowledge = SiteKnowledge(cpu_tdp_w=None)
     machine.cpu("Intel(R) Xeon(R) Gold 6230 CPU @ 2.10GHz", cpus=2, virtual=True)
     monkeypatch.setattr(cpu_estimate, "cpu_tdp_w", lambda _model: 125.0)
     collector = CpuEstimateCollector(machine.host)
@@ -129,7 +130,7 @@ def test_a_virtual_machine_is_not_billed_its_whole_host(
 def test_an_estimate_never_calls_itself_a_measurement(
     machine: FakeMachine, virtual: bool, tdp_w: float | None, model: str
 ) -> None:
-    machine.cpu_tdp_w = tdp_w
+    machine.knowledge = SiteKnowledge(cpu_tdp_w=tdp_w)
     machine.cpu(model, virtual=virtual)
     for collector in (CpuEstimateCollector(machine.host), MemoryEstimateCollector(machine.host)):
         channel = offered(collector)

@@ -88,7 +88,7 @@ def test_a_device_that_cannot_be_told_is_said(tmp_path: Path, visible: str) -> N
 
 @pytest.mark.parametrize("visible", [None, "2,0", "GPU-b"])
 def test_the_contract(tmp_path: Path, visible: str | None) -> None:
-    assert check_collector(NvmlCollector, three(tmp_path, visible).host)
+    assert check_collector(NvmlCollector, three(tmp_path, visible))
 
 
 def test_eight_gpus_are_eight_channels(tmp_path: Path) -> None:
@@ -108,8 +108,8 @@ def test_eight_gpus_are_eight_channels(tmp_path: Path) -> None:
 
 
 def test_a_gpu_without_a_counter_is_polled(tmp_path: Path) -> None:
-    host = machine(tmp_path, [FakeGpu("GPU-1", energy_mj=None, power_mw=250_000)]).host
-    (channel,) = check_collector(NvmlCollector, host)
+    fake = machine(tmp_path, [FakeGpu("GPU-1", energy_mj=None, power_mw=250_000)])
+    (channel,) = check_collector(NvmlCollector, fake)
     assert (channel.kind, channel.method) == (Kind.POWER, "nvml_power_polled")
     assert channel.uncertainty_rel > 0.05
     collector = NvmlCollector(host)

@@ -50,7 +50,7 @@ def values(machine: FakeMachine) -> dict[str, int | str]:
 
 def test_the_contract(machine: FakeMachine) -> None:
     two_sockets(machine)
-    assert len(check_collector(RaplCollector, machine.host)) == 4
+    assert len(check_collector(RaplCollector, machine)) == 4
 
 
 def test_two_sockets_with_dram_inside(machine: FakeMachine) -> None:
@@ -128,7 +128,7 @@ def test_twelve_sockets_are_twelve_devices(machine: FakeMachine) -> None:
     expected = {f"rapl:package-{n}": 100 + n for n in range(12)}
     expected |= {f"rapl:package-{n}/dram": 200 + n for n in range(12)}
     assert values(machine) == expected
-    check_collector(RaplCollector, machine.host)
+    check_collector(RaplCollector, machine)
 
 
 def test_dies_of_one_package_are_summed(machine: FakeMachine) -> None:

@@ -82,7 +82,7 @@ def build(app: App) -> click.Command:
 
 def _doctor(app: App, as_json: bool, strict: bool) -> int:
     settings = app.settings()
-    probed, incidents = probe_all(this_host(settings.cpu_tdp_w))
+    probed, incidents = probe_all(this_host(settings.knowledge))
     offered = [channel for item in probed if isinstance(item.probe, Available) for channel in item.probe.channels]
     read = without_redundant_estimates(offered)
     for item in probed:
