@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from greenai.core.vocabulary import Role
+from greenai.core.vocabulary import Role, Scope
 from greenai.host import SiteKnowledge, this_host
 from greenai.journal.format import ORPHAN
 from greenai.journal.writer import JournalWriter
-from greenai.sampler import open_sensors, sample
+from greenai.sampler import UsageReader, open_sensors, sample
 
 if TYPE_CHECKING:
     from greenai.host import Host
@@ -36,12 +36,14 @@ class Order:
         folder: The run's folder in the spool.
         interval_s: Sampling interval.
         knowledge: What the settings say about the machine.
+        scope: Whose energy the run is.
         database: Where to take the run when it is over; None leaves that to the next reader.
     """
 
     folder: str
     interval_s: float
     knowledge: SiteKnowledge
+    scope: Scope
     database: str | None
 
     def to_line(self) -> bytes:
@@ -52,7 +54,9 @@ class Order:
     def from_line(cls, line: bytes) -> Order:
         """Read what ``to_line`` wrote."""
         fields = json.loads(line)
-        return cls(**{**fields, "knowledge": SiteKnowledge(**fields["knowledge"])})
+        return cls(
+            **{**fields, "knowledge": SiteKnowledge(**fields["knowledge"]), "scope": Scope(fields["scope"])}
+        )
 
 
 class _Leash:
@@ -82,7 +86,8 @@ def main() -> int:
     leash = _Leash()
     order = Order.from_line(_first_line())
     host = this_host(order.knowledge)
-    sensors = open_sensors(host)
+    usage = UsageReader(host, order.scope, os.getppid()) if order.scope is not Scope.MACHINE else None
+    sensors = open_sensors(host, usage=usage)
     _sample(order, host, sensors, leash)
     sensors.close()
     if order.database is not None:
@@ -97,7 +102,7 @@ def _sample(order: Order, host: Host, sensors: Sensors, leash: _Leash) -> None:
     sample(host, sensors, journal, order.interval_s, leash.pause)
     t_ns, readings = sensors.read()
     if leash.orphaned:
-        journal.readings(ORPHAN, t_ns, readings)
+        journal.readings(ORPHAN, t_ns, readings, sensors.usage())
     journal.sync()
     journal.close()
 

@@ -117,6 +117,7 @@ class Analysis:
                 max_points=max_points,
             )
             for channel, counted, samples in self._store.samples(run_id)
+            if samples  # the rest of the node is no sensor
         )
 
     def task_names(self) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greenai.core.channel import Kind
-from greenai.core.energy import EnergyInterval, intervals
+from greenai.core.energy import EnergyInterval, integrate
 from greenai.core.reading import CounterReading, Gap, PowerReading
 from greenai.core.units import NS_PER_MS, NS_PER_S
 from greenai.core.views import TraceSeries
@@ -32,7 +32,7 @@ def series(
         max_points: Keep about this many points, among them the least and the greatest of each stretch, so
             that short peaks stay visible; None keeps all.
     """
-    merged = _merge(intervals(channel, [_reading(channel, sample) for sample in samples]))
+    merged = _merge(integrate(channel, [_reading(channel, sample) for sample in samples]).intervals)
     kept = _thin(merged, max_points) if max_points is not None else merged
     return TraceSeries(
         channel_id=channel.id,

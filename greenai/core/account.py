@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from greenai.core.channel import Quality
-from greenai.core.cover import counted
-from greenai.core.energy import EnergyCurve, intervals
 from greenai.core.incidents import run_incidents
-from greenai.core.reading import Gap
-from greenai.core.record import ChannelEnergy, Energy, JournalFacts, RunRecord, Site, WindowEnergy, Work
-from greenai.core.text import Text
-from greenai.core.uncertainty import channel_bounds, total_bounds
+from greenai.core.record import JournalFacts, RunRecord, Site, WindowEnergy, Work
+from greenai.core.totals import energy_of, with_rest
+from greenai.core.traces import traces
 from greenai.core.units import NS_PER_MS, NS_PER_S
-from greenai.core.vocabulary import Role, RunState
+from greenai.core.vocabulary import Role, RunState, Scope
 
 if TYPE_CHECKING:
-    from greenai.core.channel import Channel
+    from collections.abc import Mapping
+
+    from greenai.core.cover import Key
     from greenai.core.events import ProcessLog, RunLog
-    from greenai.core.reading import Reading
+    from greenai.core.totals import Span
+    from greenai.core.traces import ChannelTrace
 
 # A run that has written nothing for this long is no longer running.
 SILENCE_S = 30.0
 SILENT_INTERVALS = 5
-
-_NOT_READ = Text(
-    de="Keine brauchbare Messung ({reason}); die Energie ist unbekannt, nicht 0.",
-    en="No usable reading ({reason}); the energy is unknown, not 0.",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelTrace:
-    """One channel of a run with all its readings, merged over the processes of its host."""
-
-    channel: Channel
-    readings: tuple[Reading, ...]
-    curve: EnergyCurve
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +52,11 @@ def account(log: RunLog, window_id: str | None = None) -> Account:
     first = min(log.processes, key=lambda process: (process.role is not Role.OWNER, process.wall_ns))
     owner = first if first.role is Role.OWNER else None
     spans = _window_span(log, window_id) or _spans(log)
-    traces = _traces(log, spans)
     meta = _meta(log, first)
+    scope, count_rest = _scope(meta), bool(meta.get("rest_of_node"))
+    found = with_rest(traces(log, frozenset(spans), scope), spans, is_counted=count_rest)
     duration_s = max((span[1] - span[0]) / NS_PER_S for span in spans.values())
-    energy, chosen = _energy(traces, spans, duration_s, str(meta.get("scope") or "machine"))
+    energy, chosen = energy_of(found, spans, scope, count_rest=count_rest)
     state = _state(log, owner)
     start_ns, end_ns = spans.get(first.host) or next(iter(spans.values()))
     units = sum(process.units_in(window_id) for process in log.processes)
@@ -98,7 +83,7 @@ def account(log: RunLog, window_id: str | None = None) -> Account:
         environment=dict(meta.get("environment") or {}),
         site=Site(**{name: meta.get(name) for name in Site.__slots__}),
         energy=energy,
-        windows=_windows(log, traces, chosen, spans),
+        windows=_windows(log, found, chosen, spans),
         work=Work(units, meta.get("unit"), per_unit_j),
         metrics=tuple({m.name: m for process in log.processes for m in process.metrics}.values()),
         incidents=run_incidents(log, owner, energy, duration_s),
@@ -108,12 +93,12 @@ def account(log: RunLog, window_id: str | None = None) -> Account:
             sha256=log.sha256,
         ),
     )
-    return Account(record, tuple(traces.values()))
+    return Account(record, tuple(found.values()))
 
 
-def _spans(log: RunLog) -> dict[str, tuple[int, int]]:
+def _spans(log: RunLog) -> dict[str, Span]:
     """Return start and end of the run on each host's own monotonic clock."""
-    spans: dict[str, tuple[int, int]] = {}
+    spans: dict[str, Span] = {}
     for host in {process.host for process in log.processes}:
         here = [process for process in log.processes if process.host == host]
         starts = [process.start_ns for process in here if process.start_ns is not None]
@@ -124,7 +109,7 @@ def _spans(log: RunLog) -> dict[str, tuple[int, int]]:
     return spans
 
 
-def _window_span(log: RunLog, window_id: str | None) -> dict[str, tuple[int, int]] | None:
+def _window_span(log: RunLog, window_id: str | None) -> dict[str, Span] | None:
     for process in log.processes:
         for window in process.windows:
             if window.window_id == window_id:
@@ -148,80 +133,11 @@ def _meta(log: RunLog, first: ProcessLog) -> dict[str, Any]:
     return meta
 
 
-def _traces(log: RunLog, spans: dict[str, tuple[int, int]]) -> dict[tuple[str, str], ChannelTrace]:
-    channels: dict[tuple[str, str], Channel] = {}
-    readings: dict[tuple[str, str], list[Reading]] = defaultdict(list)
-    interval_s = max(process.interval_s for process in log.processes)
-    for process in log.processes:
-        if process.host not in spans:
-            continue
-        for channel in process.channels:
-            channels.setdefault((channel.host, channel.id), channel)
-            readings[channel.host, channel.id].extend(process.readings.get(channel.id, ()))
-    return {
-        key: ChannelTrace(
-            channel,
-            tuple(sorted(readings[key], key=lambda reading: reading.t_mono_ns)),
-            EnergyCurve(intervals(channel, readings[key], max_gap_s=max(60.0, 10 * interval_s))),
-        )
-        for key, channel in channels.items()
-    }
-
-
-def _energy(
-    traces: dict[tuple[str, str], ChannelTrace],
-    spans: dict[str, tuple[int, int]],
-    duration_s: float,
-    scope: str,
-) -> tuple[Energy, frozenset[tuple[str, str]]]:
-    amounts = {key: trace.curve.between(*spans[key[0]]) for key, trace in traces.items()}
-    chosen = counted(trace.channel for key, trace in traces.items() if amounts[key].energy_j is not None)
-    rows: list[ChannelEnergy] = []
-    parts = []
-    measured_j = 0.0
-    for key, trace in traces.items():
-        channel, amount = trace.channel, amounts[key]
-        bounds = None
-        if amount.energy_j is not None:
-            bounds = channel_bounds(channel, amount.energy_j, duration_s)
-            if key in chosen:
-                parts.append((channel, bounds))
-                measured_j += amount.energy_j if channel.quality is not Quality.ESTIMATED else 0.0
-        rows.append(
-            ChannelEnergy(
-                id=channel.id,
-                host=channel.host,
-                component=channel.component,
-                device=channel.device,
-                energy_j=amount.energy_j,
-                low_j=bounds.low_j if bounds else None,
-                high_j=bounds.high_j if bounds else None,
-                quality=channel.quality,
-                method=channel.method,
-                uncertainty_rel=max(channel.uncertainty_at(duration_s)),
-                gap_s=amount.gap_s,
-                counted=key in chosen,
-                note=channel.note if bounds else _NOT_READ.format(reason=_why_not(trace)),
-            )
-        )
-    if not parts:
-        return Energy(None, None, None, None, scope, None, tuple(rows)), chosen
-    total = total_bounds(parts)
-    share = measured_j / total.value_j if total.value_j > 0 else None
-    energy = Energy(total.value_j, total.low_j, total.high_j, share, scope, total.value_j, tuple(rows))
-    return energy, chosen
-
-
-def _why_not(trace: ChannelTrace) -> str:
-    reasons = [reading.reason for reading in trace.readings if isinstance(reading, Gap)]
-    return max(sorted(set(reasons)), key=reasons.count) if reasons else "no_reading"
-
-
 def _windows(
     log: RunLog,
-    traces: dict[tuple[str, str], ChannelTrace],
-    chosen: frozenset[tuple[str, str]],
-    spans: dict[str, tuple[int, int]],
+    found: Mapping[Key, ChannelTrace],
+    chosen: frozenset[Key],
+    spans: Mapping[str, Span],
 ) -> tuple[WindowEnergy, ...]:
     rows: list[WindowEnergy] = []
     for process in log.processes:
@@ -231,8 +147,8 @@ def _windows(
         for window in process.windows:
             end_ns = window.t1_ns if window.t1_ns is not None else spans[process.host][1]
             energies = [
-                trace.curve.between(window.t0_ns, end_ns).energy_j
-                for key, trace in traces.items()
+                trace.own.between(window.t0_ns, end_ns).energy_j
+                for key, trace in found.items()
                 if key in chosen and key[0] == process.host
             ]
             known = [energy_j for energy_j in energies if energy_j is not None]
@@ -247,6 +163,13 @@ def _windows(
                 )
             )
     return tuple(sorted(rows, key=lambda window: window.started_ms))
+
+
+def _scope(meta: Mapping[str, Any]) -> Scope:
+    try:
+        return Scope(meta.get("scope") or Scope.MACHINE)
+    except ValueError:  # of a later version
+        return Scope.MACHINE
 
 
 def _state(log: RunLog, owner: ProcessLog | None) -> RunState:

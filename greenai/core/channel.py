@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from math import inf
 from typing import Any
 
 from greenai.core.text import Text
+
+# Gauges are not polled faster than this: the cost of reading grows, what is known hardly does.
+FASTEST_POLL_S = 0.05
 
 
 class Component(StrEnum):
@@ -59,9 +62,13 @@ class Channel:
         share: The part of this channel's energy that belongs to those who may use it (a MIG slice of a board).
         policy: Name of the rule behind ``share``, e.g. ``mig_slice_share``; None where nothing is shared out.
         includes: Components already contained in this channel beside its own.
+        gpu_vendor: Whose GPUs it speaks of (``nvidia``, ``amd``, ``intel``); a machine may have several makers',
+            and each is counted. Empty: all GPUs of the machine, or none.
         wrap_uj: The counter restarts at 0 after this value; None if it never wraps or nobody knows.
         max_power_uw: A reading that implies more than this is a fault, not a load.
         note: A caveat to print beside the figure.
+        per_process: Each process that reads the counter has a zero of its own, so that only differences within
+            one process mean anything (a kernel counter begins when it is opened).
     """
 
     id: str
@@ -81,8 +88,10 @@ class Channel:
     share: float = 1.0
     policy: str | None = None
     includes: frozenset[Component] = frozenset()
+    gpu_vendor: str = ""
     wrap_uj: int | None = None
     note: Text | None = None
+    per_process: bool = False
 
     def uncertainty_at(self, duration_s: float) -> tuple[float, float]:
         """Return the relative half-widths (low, high) for a measurement of this length."""
@@ -92,37 +101,23 @@ class Channel:
         low = self.uncertainty_rel if self.uncertainty_low_rel is None else self.uncertainty_low_rel
         return low, self.uncertainty_rel
 
+    def poll_s(self, interval_s: float) -> float:
+        """Return how often the channel must be read, seconds.
+
+        A counter needs only its wraps to be seen: twice per shortest possible wrap. A gauge misses whatever
+        happens between two readings, so it is polled twice per renewal.
+
+        Args:
+            interval_s: The sampling interval that was asked for; never exceeded.
+        """
+        if self.kind is Kind.COUNTER:
+            return interval_s if self.wrap_uj is None else min(interval_s, self.wrap_uj / self.max_power_uw / 2)
+        return interval_s if self.update_s is None else min(interval_s, max(self.update_s / 2, FASTEST_POLL_S))
+
     def to_json(self) -> dict[str, Any]:
         """Return the channel as the journal writes it; defaults are left out."""
-        data: dict[str, Any] = {
-            "id": self.id,
-            "collector": self.collector,
-            "component": self.component.value,
-            "kind": self.kind.value,
-            "quality": self.quality.value,
-            "device": self.device,
-            "host": self.host,
-            "method": self.method,
-            "uncertainty_rel": self.uncertainty_rel,
-            "max_power_uw": self.max_power_uw,
-        }
-        if self.uncertainty_low_rel is not None:
-            data["uncertainty_low_rel"] = self.uncertainty_low_rel
-        if self.uncertainty_short:
-            data["uncertainty_short"] = [list(step) for step in self.uncertainty_short]
-        if self.resolution_uj:
-            data["resolution_uj"] = self.resolution_uj
-        if self.update_s is not None:
-            data["update_s"] = self.update_s
-        if self.policy is not None:
-            data["share"], data["policy"] = self.share, self.policy
-        if self.includes:
-            data["includes"] = sorted(self.includes)
-        if self.wrap_uj is not None:
-            data["wrap_uj"] = self.wrap_uj
-        if self.note is not None:
-            data["note"] = self.note.to_json()
-        return data
+        named = ((field, getattr(self, field.name)) for field in fields(self))
+        return {field.name: _plain(value) for field, value in named if value != field.default}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Channel:
@@ -155,6 +150,18 @@ class Channel:
             share=share,
             policy=data.get("policy"),
             includes=frozenset(Component(name) for name in data.get("includes", ())),
+            gpu_vendor=str(data.get("gpu_vendor", "")),
             wrap_uj=data.get("wrap_uj"),
             note=Text.from_json(data["note"]) if "note" in data else None,
+            per_process=bool(data.get("per_process", False)),
         )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, tuple):
+        return [list(step) for step in value]
+    return value.to_json() if isinstance(value, Text) else value

@@ -9,12 +9,14 @@ The rules, and why:
   step back is two processes reading at the same moment. Anything else is a reset: that interval is unknown.
 * Where more than one wrap could have happened between two readings, the interval is unknown.
 * Unknown time is counted as a gap. It is never filled with a guess.
+* Every reading that is not believed is counted, with its reason.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from greenai.core.channel import Kind
@@ -22,10 +24,17 @@ from greenai.core.reading import CounterReading, PowerReading
 from greenai.core.units import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from greenai.core.channel import Channel
     from greenai.core.reading import Reading
+
+# Why a reading, or the time before it, is not believed.
+IMPLAUSIBLE_STEP = "implausible_step"
+IMPLAUSIBLE_POWER = "implausible_power"
+COUNTER_RESET = "counter_reset"
+WRAP_AMBIGUOUS = "wrap_ambiguous"
+PAUSE_TOO_LONG = "pause_too_long"
 
 # Two readers of one counter may disagree about the order of their reads by this much (scheduling).
 READ_JITTER_NS = 50 * NS_PER_MS
@@ -54,6 +63,19 @@ class EnergyAmount:
     gap_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """The energy of one channel, interval by interval, and what was not believed.
+
+    Attributes:
+        intervals: Adjacent, in order of time. Fewer than two good readings give none.
+        rejected: How many readings were rejected, by reason.
+    """
+
+    intervals: tuple[EnergyInterval, ...]
+    rejected: Mapping[str, int] = field(default_factory=dict)
+
+
 class EnergyCurve:
     """Cumulated energy of one channel over time; answers how much fell into any window."""
 
@@ -74,6 +96,11 @@ class EnergyCurve:
         self._t_ns.append(t_ns)
         self._known_uj.append(energy_uj)
         self._known_ns.append(known_ns)
+
+    @property
+    def times_ns(self) -> Sequence[int]:
+        """Return the monotonic times at which one interval ends and the next begins."""
+        return self._t_ns
 
     def between(self, t0_ns: int, t1_ns: int) -> EnergyAmount:
         """Return the energy in [t0, t1], interpolated linearly inside an interval.
@@ -105,21 +132,23 @@ class EnergyCurve:
         return values[index - 1] + share * (values[index] - values[index - 1])
 
 
-def intervals(channel: Channel, readings: Iterable[Reading], max_gap_s: float = 60.0) -> list[EnergyInterval]:
+def integrate(channel: Channel, readings: Iterable[Reading], max_gap_s: float = 60.0) -> Integration:
     """Turn the readings of one channel into energy, interval by interval.
 
     Args:
         channel: What the readings mean.
         readings: In any order; those of other channels must not be among them.
         max_gap_s: Power is not integrated over a pause longer than this many seconds. Counters are.
-
-    Returns:
-        Adjacent intervals in order of time. Fewer than two good readings give none.
     """
     ordered = sorted(readings, key=_order)
+    rejected: Counter[str] = Counter()
     if channel.kind is Kind.COUNTER:
-        return _counter_intervals(channel, [r for r in ordered if isinstance(r, CounterReading)])
-    return _power_intervals(channel, [r for r in ordered if isinstance(r, PowerReading)], max_gap_s)
+        counts = [reading for reading in ordered if isinstance(reading, CounterReading)]
+        found = _counter_intervals(channel, counts, rejected)
+    else:
+        powers = [reading for reading in ordered if isinstance(reading, PowerReading)]
+        found = _power_intervals(channel, powers, max_gap_s, rejected)
+    return Integration(tuple(found), {reason: count for reason, count in rejected.items() if count})
 
 
 def _order(reading: Reading) -> tuple[int, int]:
@@ -128,7 +157,9 @@ def _order(reading: Reading) -> tuple[int, int]:
     return reading.t_mono_ns, value
 
 
-def _counter_intervals(channel: Channel, readings: Sequence[CounterReading]) -> list[EnergyInterval]:
+def _counter_intervals(
+    channel: Channel, readings: Sequence[CounterReading], rejected: Counter[str]
+) -> list[EnergyInterval]:
     result: list[EnergyInterval] = []
     before: CounterReading | None = None  # start of the last interval
     previous: CounterReading | None = None  # its end: the last accepted reading
@@ -142,6 +173,7 @@ def _counter_intervals(channel: Channel, readings: Sequence[CounterReading]) -> 
         delta_uj = counter_delta_uj(channel, previous, reading)
         from_suspect_uj = counter_delta_uj(channel, suspect, reading) if suspect is not None else None
         if delta_uj is not None:
+            rejected[IMPLAUSIBLE_STEP] += suspect is not None
             # If it follows from the suspect as well, that may have been a glitch or a reset: nobody can tell.
             known_uj = delta_uj if from_suspect_uj is None else None
             result.append(EnergyInterval(previous.t_mono_ns, reading.t_mono_ns, known_uj))
@@ -149,20 +181,35 @@ def _counter_intervals(channel: Channel, readings: Sequence[CounterReading]) -> 
         elif _is_jitter(channel, previous, reading):
             continue
         elif suspect is None or from_suspect_uj is None:
+            rejected[IMPLAUSIBLE_STEP] += suspect is not None
             suspect = reading
         else:
             if before is not None and counter_delta_uj(channel, before, suspect) is not None:
                 # The accepted value was the glitch: a 0 that looked like a wrap.
+                rejected[IMPLAUSIBLE_STEP] += 1
                 previous = before
                 result.pop()
+            else:
+                rejected[_why_unknown(channel, previous, suspect)] += 1
             # The counter stays on the new level: it was reset between `previous` and `suspect`. One that does not
             # move there may be a stuck sentinel: no energy is claimed before it counts.
             result.append(EnergyInterval(previous.t_mono_ns, suspect.t_mono_ns, None))
             result.append(EnergyInterval(suspect.t_mono_ns, reading.t_mono_ns, from_suspect_uj or None))
             before, previous, suspect = suspect, reading, None
     if previous is not None and suspect is not None:
+        rejected[_why_unknown(channel, previous, suspect)] += 1
         result.append(EnergyInterval(previous.t_mono_ns, suspect.t_mono_ns, None))
     return result
+
+
+def _why_unknown(channel: Channel, before: CounterReading, after: CounterReading) -> str:
+    if channel.wrap_uj is not None and _plausible_uj(channel, before, after) >= channel.wrap_uj:
+        return WRAP_AMBIGUOUS
+    return COUNTER_RESET if after.energy_uj < before.energy_uj else IMPLAUSIBLE_STEP
+
+
+def _plausible_uj(channel: Channel, before: CounterReading, after: CounterReading) -> int:
+    return channel.max_power_uw * (after.t_mono_ns - before.t_mono_ns + READ_JITTER_NS) // NS_PER_S
 
 
 def counter_delta_uj(channel: Channel, before: CounterReading, after: CounterReading) -> int | None:
@@ -170,8 +217,7 @@ def counter_delta_uj(channel: Channel, before: CounterReading, after: CounterRea
 
     One wrap at most is resolved: with more possible, the difference is ambiguous and therefore unknown.
     """
-    length_ns = after.t_mono_ns - before.t_mono_ns
-    plausible_uj = channel.max_power_uw * (length_ns + READ_JITTER_NS) // NS_PER_S
+    plausible_uj = _plausible_uj(channel, before, after)
     delta_uj = after.energy_uj - before.energy_uj
     if channel.wrap_uj is not None:
         if plausible_uj >= channel.wrap_uj:
@@ -187,16 +233,20 @@ def _is_jitter(channel: Channel, before: CounterReading, after: CounterReading) 
     return close and 0 < step_back_uj <= channel.max_power_uw * READ_JITTER_NS // NS_PER_S
 
 
-def _power_intervals(channel: Channel, readings: Sequence[PowerReading], max_gap_s: float) -> list[EnergyInterval]:
+def _power_intervals(
+    channel: Channel, readings: Sequence[PowerReading], max_gap_s: float, rejected: Counter[str]
+) -> list[EnergyInterval]:
     result: list[EnergyInterval] = []
     previous: PowerReading | None = None
     for reading in readings:
         if not 0 <= reading.power_uw <= channel.max_power_uw:
+            rejected[IMPLAUSIBLE_POWER] += 1
             continue
         if previous is not None and reading.t_mono_ns > previous.t_mono_ns:
             length_ns = reading.t_mono_ns - previous.t_mono_ns
             trapezoid_uj = (previous.power_uw + reading.power_uw) / 2 * length_ns / NS_PER_S
             known = length_ns <= max_gap_s * NS_PER_S
+            rejected[PAUSE_TOO_LONG] += not known
             result.append(EnergyInterval(previous.t_mono_ns, reading.t_mono_ns, trapezoid_uj if known else None))
         previous = reading
     return result

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from greenai.core.channel import Channel
     from greenai.core.collector import Incident
     from greenai.core.reading import Reading
+    from greenai.core.usage import Usage
     from greenai.core.vocabulary import Role, RunState
 
 
@@ -56,6 +57,7 @@ class ProcessLog:
         meta: What the user said about the run (owner only).
         channels: What this process reads.
         readings: By channel id.
+        usages: How much of the machine the tracked work used, in order of time.
         start_ns: The owner's start mark.
         stop: The owner's stop mark.
         orphaned_ns: When a sampler saw its owner die.
@@ -77,6 +79,7 @@ class ProcessLog:
     meta: dict[str, Any] = field(default_factory=dict)
     channels: tuple[Channel, ...] = ()
     readings: dict[str, list[Reading]] = field(default_factory=dict)
+    usages: list[Usage] = field(default_factory=list)
     start_ns: int | None = None
     stop: Stop | None = None
     orphaned_ns: int | None = None

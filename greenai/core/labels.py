@@ -42,6 +42,22 @@ COMPONENT = {
 }
 SCOPE = {
     "machine": Text(de="ganze Maschine", en="whole machine"),
+    "process": Text(de="Prozessbaum", en="process tree"),
+    "cgroup": Text(de="Cgroup (Container oder Slurm-Job)", en="cgroup (container or Slurm job)"),
+}
+POLICY = {
+    "cpu_time_share": Text(de="Anteil an der CPU-Zeit", en="share of CPU time"),
+    "memory_share": Text(de="Anteil am belegten Speicher", en="share of memory in use"),
+    "sm_share": Text(de="Anteil an der Rechenarbeit der GPU", en="share of the GPU's work"),
+    "parts_share": Text(de="Anteil an der Energie der Teile", en="share of the parts' energy"),
+    "mig_slice_share": Text(de="Anteil der MIG-Scheiben der Karte", en="share of the board's MIG slices"),
+}
+LOST = {
+    "implausible_step": Text(de="unmöglicher Sprung", en="impossible step"),
+    "implausible_power": Text(de="unmögliche Leistung", en="impossible power"),
+    "counter_reset": Text(de="Zähler zurückgesetzt", en="counter reset"),
+    "wrap_ambiguous": Text(de="Überlauf nicht eindeutig", en="wrap not unique"),
+    "pause_too_long": Text(de="Pause zu lang", en="pause too long"),
 }
 BOUNDARY = {
     "generation": Text(de="nur Erzeugung", en="generation only"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from greenai.core.channel import Component, Quality
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from greenai.core.collector import Incident
     from greenai.core.events import Metric
     from greenai.core.text import Language, Text
@@ -20,7 +22,15 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class ChannelEnergy:
-    """The energy of one channel over the run, IT energy in joules."""
+    """The energy of one channel over the run, IT energy in joules.
+
+    Attributes:
+        energy_j: The run's part of it; None if unknown.
+        machine_energy_j: All of it, whoever caused it; the same as ``energy_j`` where nothing is shared out.
+        policy: The rule by which it was shared out, None if it was not.
+        part_of: Id of the counted channel that contains it, if one does: then this is its breakdown.
+        lost_readings: How many readings failed or were not believed, by reason.
+    """
 
     id: str
     host: str
@@ -35,6 +45,10 @@ class ChannelEnergy:
     gap_s: float
     counted: bool
     note: Text | None
+    machine_energy_j: float | None = None
+    policy: str | None = None
+    part_of: str | None = None
+    lost_readings: Mapping[str, int] = field(default_factory=dict)
 
     def to_dict(self, language: Language) -> dict[str, Any]:
         """Return the published form."""
@@ -44,12 +58,23 @@ class ChannelEnergy:
             "component": self.component.value,
             "quality": self.quality.value,
             "note": _say(self.note, language),
+            "lost_readings": dict(self.lost_readings),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Energy:
-    """IT energy of a run: the sum of its counted channels, with a ~95 % interval."""
+    """IT energy of a run: the sum of its counted channels, with a ~95 % interval.
+
+    Attributes:
+        total_j: The run's energy, joules; None if nothing is known.
+        low_j: Lower end.
+        high_j: Upper end.
+        measured_share: Share (0..1) of ``total_j`` that is not estimated.
+        scope: Whose energy it is, see ``Scope``.
+        machine_total_j: The same channels without sharing out.
+        channels: All channels, counted or not.
+    """
 
     total_j: float | None
     low_j: float | None

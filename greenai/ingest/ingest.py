@@ -19,9 +19,9 @@ from greenai.store.store import UnfitRecordError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from greenai.core.account import ChannelTrace
     from greenai.core.events import RunLog
     from greenai.core.record import RunRecord
+    from greenai.core.traces import ChannelTrace
     from greenai.settings import Settings
     from greenai.store import Store
     from greenai.store.chunks import Sample
@@ -82,7 +82,7 @@ def ingest_folder(store: Store, settings: Settings, folder: Path) -> RunRecord |
         return None
     result = account(log)
     record = with_footprint(result.record, settings)
-    store.save(record, [(trace, _samples(trace, log)) for trace in result.traces])
+    store.save(record, [(trace.channel, _samples(trace, log)) for trace in result.traces])
     if record.state is not RunState.RUNNING:
         mark_ingested(folder, newest_ns)
     return record

@@ -2,8 +2,10 @@
 
 ========== =====================================================================================================
 ``open``   first line: role, host, pid, wall and monotonic clock, interval, channels, what the user said (meta)
-``tick``   readings of all channels: ``t`` (monotonic ns), ``d`` (offset of each reading, ns), ``v`` (µJ or µW;
-           null is a gap, its reason in ``g``)
+``tick``   readings: ``t`` (monotonic ns), ``d`` (offset of each reading, ns), ``v`` (µJ or µW; null is a gap, its
+           reason in ``g`` by position), ``c`` (numbers of the channels; without it all of them in order),
+           ``u`` (use of the machine: offset ns, own and machine's CPU time µs, own and machine's memory bytes),
+           ``s`` (by number of a GPU's channel: the work's share of it)
 ``start``  the owner's start mark, with readings
 ``stop``   the owner's stop mark, with readings: state, exit code, error
 ``begin``  a window opens, with readings: id, name, parent

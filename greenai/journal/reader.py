@@ -13,6 +13,7 @@ from greenai.core.collector import Incident
 from greenai.core.events import Metric, ProcessLog, RunLog, Stop, WindowMark
 from greenai.core.reading import CounterReading, Gap, PowerReading
 from greenai.core.text import Text
+from greenai.core.usage import Usage
 from greenai.core.vocabulary import Role, RunState
 from greenai.journal import format as f
 
@@ -137,14 +138,33 @@ def _finite(value: Any) -> float:
 
 def _readings(log: ProcessLog, line: dict[str, Any], t_ns: int) -> None:
     gaps = line.get("g", {})
-    if len(line["v"]) != len(log.channels):
-        raise ValueError("a reading per channel is needed")
-    for index, (channel, offset_ns, value) in enumerate(zip(log.channels, line["d"], line["v"], strict=True)):
+    indexes = line["c"] if "c" in line else range(len(log.channels))
+    if not len(line["v"]) == len(line["d"]) == len(indexes):
+        raise ValueError("each value needs its channel and its time")
+    if any(index < 0 for index in indexes):
+        raise ValueError("channels count from 0")
+    for position, index in enumerate(indexes):
+        channel, value = log.channels[index], line["v"][position]
         readings = log.readings.setdefault(channel.id, [])
-        at_ns = t_ns + int(offset_ns)
+        at_ns = t_ns + int(line["d"][position])
         if value is None:
-            readings.append(Gap(channel.id, at_ns, str(gaps.get(str(index), "unknown"))))
+            readings.append(Gap(channel.id, at_ns, str(gaps.get(str(position), "unknown"))))
         elif channel.kind is Kind.COUNTER:
             readings.append(CounterReading(channel.id, at_ns, int(value)))
         else:
             readings.append(PowerReading(channel.id, at_ns, int(value)))
+    if "u" in line:
+        log.usages.append(_usage(log, line, t_ns))
+
+
+def _usage(log: ProcessLog, line: dict[str, Any], t_ns: int) -> Usage:
+    offset_ns, *figures = line["u"]
+    own_cpu_us, machine_cpu_us, own_bytes, machine_bytes = (None if f is None else int(f) for f in figures)
+    shares = {log.channels[int(index)].id: _share(share) for index, share in line.get("s", {}).items()}
+    return Usage(t_ns + int(offset_ns), own_cpu_us, machine_cpu_us, own_bytes, machine_bytes, shares)
+
+
+def _share(value: Any) -> float:
+    if not 0 <= value <= 1:
+        raise ValueError(f"no share: {value}")
+    return float(value)

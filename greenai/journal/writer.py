@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from greenai.core.channel import Channel
     from greenai.core.collector import Incident
     from greenai.core.reading import Reading
+    from greenai.core.usage import Usage
     from greenai.core.vocabulary import Role
     from greenai.host import Host
 
@@ -44,7 +45,8 @@ class JournalWriter:
         """
         self._folder = folder
         self._host = host
-        self._channels = tuple(channels)
+        self._index = {channel.id: index for index, channel in enumerate(channels)}
+        self._all = list(range(len(channels)))
         self._first = {
             "version": f.VERSION,
             "role": role.value,
@@ -60,25 +62,43 @@ class JournalWriter:
         """The file."""
         return self._path
 
-    def readings(self, kind: str, t_ns: int, readings: Sequence[Reading], **extra: Any) -> None:
-        """Write a line with one reading per channel, in the order of the first line's channels."""
-        by_id = {reading.channel_id: reading for reading in readings}
+    def readings(
+        self, kind: str, t_ns: int, readings: Sequence[Reading], usage: Usage | None = None, **extra: Any
+    ) -> None:
+        """Write a line with readings.
+
+        Args:
+            kind: What the line is.
+            t_ns: Monotonic time of the line.
+            readings: One for each channel, or for some of them.
+            usage: How much of the machine the tracked work uses, if it was read.
+            **extra: What else belongs to the line.
+        """
         offsets: list[int] = []
         values: list[int | None] = []
         gaps: dict[str, str] = {}
-        for index, channel in enumerate(self._channels):
-            reading = by_id.get(channel.id)
-            offsets.append(reading.t_mono_ns - t_ns if reading else 0)
-            if isinstance(reading, CounterReading):
+        for position, reading in enumerate(readings):
+            offsets.append(reading.t_mono_ns - t_ns)
+            if type(reading) is CounterReading:
                 values.append(reading.energy_uj)
-            elif isinstance(reading, PowerReading):
+            elif type(reading) is PowerReading:
                 values.append(reading.power_uw)
             else:
                 values.append(None)
-                gaps[str(index)] = reading.reason if isinstance(reading, Gap) else "not_read"
+                gaps[str(position)] = reading.reason if isinstance(reading, Gap) else "unknown"
         line: dict[str, Any] = {"k": kind, "t": t_ns, "d": offsets, "v": values, **extra}
+        indexes = [self._index[reading.channel_id] for reading in readings]
+        if indexes != self._all:
+            line["c"] = indexes
         if gaps:
             line["g"] = gaps
+        if usage is not None:
+            line["u"] = [
+                usage.t_mono_ns - t_ns, usage.own_cpu_us, usage.machine_cpu_us, usage.own_memory_bytes,
+                usage.machine_memory_bytes,
+            ]  # fmt: skip
+            if usage.gpu_shares:
+                line["s"] = {str(self._index[name]): share for name, share in usage.gpu_shares.items()}
         self._write(line)
 
     def event(self, kind: str, **content: Any) -> None:

@@ -2,5 +2,6 @@
 
 from greenai.sampler.loop import SamplerThread, sample
 from greenai.sampler.sensors import Sensors, open_sensors
+from greenai.sampler.usage import UsageReader, resolve_scope
 
-__all__ = ["SamplerThread", "Sensors", "open_sensors", "sample"]
+__all__ = ["SamplerThread", "Sensors", "UsageReader", "open_sensors", "resolve_scope", "sample"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from greenai.core.collector import Incident
 from greenai.core.text import Text
-from greenai.core.units import NS_PER_S
+from greenai.core.units import NS_PER_MS, NS_PER_S
 from greenai.journal.format import TICK
 
 if TYPE_CHECKING:
@@ -31,19 +31,25 @@ class Pause(Protocol):
 
 
 def sample(host: Host, sensors: Sensors, journal: JournalWriter, interval_s: float, pause: Pause) -> None:
-    """Read all channels every ``interval_s`` until ``pause`` says stop.
+    """Read every channel at least each ``interval_s``, those that need it more often, until ``pause`` says stop.
 
     Beats are held on a grid, so a late one does not shift those after it; missed beats are left out. A write
     that fails (disk full) loses that beat only.
     """
-    start_ns = host.clock.mono_ns()
+    start_ns = synced_ns = host.clock.mono_ns()
     interval_ns = int(interval_s * NS_PER_S)
-    synced_ns = start_ns
+    beats_ns = [int(beat_s * NS_PER_S) for beat_s in sensors.beats_s(interval_s)]
+    due_ns = [start_ns] * len(beats_ns)  # of each collector
+    round_ns = start_ns  # of the interval itself: it beats even where there is nothing to read
     lost = 0
     while True:
-        t_ns, readings = sensors.read()
+        # A beat that is due within a millisecond is read now: one line instead of two.
+        soon_ns = host.clock.mono_ns() + NS_PER_MS
+        ready = [number for number, at_ns in enumerate(due_ns) if at_ns < soon_ns]
+        t_ns, readings = sensors.read(ready)
+        usage = sensors.usage() if round_ns < soon_ns else None
         try:
-            journal.readings(TICK, t_ns, readings)
+            journal.readings(TICK, t_ns, readings, usage)
             if lost:
                 journal.incident(Incident("beats_lost", _BEATS_LOST.format(count=lost)))
                 lost = 0
@@ -53,9 +59,16 @@ def sample(host: Host, sensors: Sensors, journal: JournalWriter, interval_s: flo
         except OSError:
             lost += 1
         now_ns = host.clock.mono_ns()
-        beat_ns = start_ns + ((now_ns - start_ns) // interval_ns + 1) * interval_ns
-        if pause((beat_ns - now_ns) / NS_PER_S):
+        for number in ready:
+            due_ns[number] = _next_beat_ns(start_ns, beats_ns[number], now_ns)
+        if round_ns < soon_ns:
+            round_ns = _next_beat_ns(start_ns, interval_ns, now_ns)
+        if pause((min([round_ns, *due_ns]) - now_ns) / NS_PER_S):
             return
+
+
+def _next_beat_ns(start_ns: int, beat_ns: int, now_ns: int) -> int:
+    return start_ns + ((now_ns - start_ns) // beat_ns + 1) * beat_ns
 
 
 class SamplerThread:

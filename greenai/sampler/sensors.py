@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 from typing import TYPE_CHECKING
 
 from greenai.core.collector import Available, Incident, Probe, Unavailable
@@ -11,13 +12,18 @@ from greenai.core.cover import without_redundant_estimates
 from greenai.core.reading import CounterReading, Gap, PowerReading
 from greenai.core.text import Text
 from greenai.plugins import load_collectors
+from greenai.sampler.background import BackgroundReader
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from greenai.core.channel import Channel
     from greenai.core.collector import Collector
     from greenai.core.reading import Reading
+    from greenai.core.usage import Usage
     from greenai.host import Host
     from greenai.plugins import LoadedCollectors
+    from greenai.sampler.usage import UsageReader
 
 _FAILED = Text(
     de="Der Sensor „{name}“ ist ausgefallen: {reason}.",
@@ -41,47 +47,82 @@ class ProbedCollector:
     probe: Probe
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedCollector:
+    """A collector that reads, and its channels. A slow one is read by a thread of its own."""
+
+    reader: Collector | BackgroundReader
+    channels: tuple[Channel, ...]
+
+
 class Sensors:
     """The opened collectors of one host and the channels they read."""
 
     def __init__(
-        self, host: Host, opened: list[tuple[Collector, list[Channel]]], incidents: list[Incident]
+        self,
+        host: Host,
+        opened: Sequence[OpenedCollector],
+        incidents: Sequence[Incident],
+        usage: UsageReader | None,
     ) -> None:
         self._host = host
-        self._opened = opened
-        self.channels: tuple[Channel, ...] = tuple(channel for _, channels in opened for channel in channels)
+        self._opened = tuple(opened)
+        self._usage = usage
+        self.channels: tuple[Channel, ...] = tuple(channel for item in opened for channel in item.channels)
         self.incidents: tuple[Incident, ...] = tuple(incidents)
 
-    def read(self) -> tuple[int, list[Reading]]:
-        """Read every channel once; return the time of the round and one reading per channel.
+    def beats_s(self, interval_s: float) -> list[float]:
+        """Return how often each collector must be read, seconds; each divides the interval evenly."""
+        fastest = (min(channel.poll_s(interval_s) for channel in item.channels) for item in self._opened)
+        return [interval_s / ceil(interval_s / beat_s - 1e-9) for beat_s in fastest]
+
+    def read(self, which: Iterable[int] | None = None) -> tuple[int, list[Reading]]:
+        """Read once; return the time of the round and one reading per channel.
 
         A collector that raises, against its contract, costs a gap on its own channels and nothing else.
+
+        Args:
+            which: Numbers of the collectors to read, as in ``beats_s``; default is all.
         """
         t_ns = self._host.clock.mono_ns()
         readings: list[Reading] = []
-        for collector, channels in self._opened:
+        for item in self._opened if which is None else [self._opened[number] for number in which]:
             try:
-                readings += _checked(collector.read())
+                readings += _checked(item.reader.read(), item.channels)
             except Exception as error:  # noqa: BLE001  # one broken sensor must not blind the others
                 now_ns = self._host.clock.mono_ns()
-                readings += [Gap(channel.id, now_ns, type(error).__name__) for channel in channels]
+                readings += [Gap(channel.id, now_ns, type(error).__name__) for channel in item.channels]
         return t_ns, readings
+
+    def usage(self) -> Usage | None:
+        """Return how much of the machine the tracked work uses; None where nothing is shared out."""
+        return self._usage.read() if self._usage is not None else None
 
     def close(self) -> None:
         """Close every collector."""
-        for collector, _ in self._opened:
+        for item in self._opened:
             try:
-                collector.close()
+                item.reader.close()
             except Exception:  # noqa: BLE001, S112  # closing is a courtesy; the run is over
                 continue
 
 
-def probe_all(host: Host, loaded: LoadedCollectors | None = None) -> tuple[list[ProbedCollector], list[Incident]]:
-    """Ask every collector what it can read. A collector that raises is unavailable."""
+def probe_all(
+    host: Host, loaded: LoadedCollectors | None = None, *, slow: bool = True
+) -> tuple[list[ProbedCollector], list[Incident]]:
+    """Ask every collector what it can read. A collector that raises is unavailable.
+
+    Args:
+        host: The machine.
+        loaded: The collectors; default is all that are installed.
+        slow: Whether to ask the slow ones too.
+    """
     loaded = loaded or load_collectors(host)
     incidents = list(loaded.incidents)
     probed = []
     for collector in loaded.collectors:
+        if collector.slow and not slow:
+            continue
         try:
             probe: Probe = collector.probe()
             if not isinstance(probe, (Available, Unavailable)):
@@ -92,51 +133,82 @@ def probe_all(host: Host, loaded: LoadedCollectors | None = None) -> tuple[list[
     return probed, incidents
 
 
-def open_sensors(host: Host, loaded: LoadedCollectors | None = None) -> Sensors:
-    """Probe and open everything worth reading: no estimate of what a sensor measures."""
-    probed, incidents = probe_all(host, loaded)
-    offered: list[Channel] = []
+def offered(probed: Sequence[ProbedCollector]) -> tuple[list[Channel], list[Incident]]:
+    """Return the channels worth reading and what is wrong with the others.
+
+    The same counter by two doors (one channel id) is taken from the collector that comes first; what kept the
+    other door shut is then no news.
+    """
+    channels: dict[str, Channel] = {}
+    incidents: list[Incident] = []
     for item in probed:
         if isinstance(item.probe, Available):
-            offered += item.probe.channels
+            for channel in item.probe.channels:
+                channels.setdefault(channel.id, channel)
             incidents += item.probe.incidents
         elif not item.probe.expected:
             incidents.append(item.probe.reason)
-    wanted = {channel.id for channel in without_redundant_estimates(offered)}
-    opened: list[tuple[Collector, list[Channel]]] = []
+    kept = without_redundant_estimates(channels.values())
+    return kept, [incident for incident in incidents if incident.channel_id not in channels]
+
+
+def open_sensors(
+    host: Host,
+    loaded: LoadedCollectors | None = None,
+    *,
+    slow: bool = True,
+    usage: UsageReader | None = None,
+) -> Sensors:
+    """Probe and open everything worth reading: no counter twice, no estimate of what a sensor measures.
+
+    Args:
+        host: The machine.
+        loaded: The collectors; default is all that are installed.
+        slow: Whether to open the slow ones too.
+        usage: Reads how much of the machine the tracked work uses, if the energy is to be shared out.
+    """
+    probed, incidents = probe_all(host, loaded, slow=slow)
+    channels, troubles = offered(probed)
+    incidents += troubles
+    opened: list[OpenedCollector] = []
     for item in probed:
-        channels = [c for c in item.probe.channels if c.id in wanted] if isinstance(item.probe, Available) else []
-        if not channels:
+        mine = tuple(channel for channel in channels if channel.collector == item.collector.name)
+        if not mine or not isinstance(item.probe, Available):
             with suppress(Exception):  # somebody else's code
                 item.collector.close()
             continue
         try:
-            item.collector.open(channels)
+            item.collector.open(mine)
         except Exception as error:  # noqa: BLE001  # somebody else's code
             incidents.append(
                 Incident("sensor_failed", _FAILED.format(name=item.collector.name, reason=repr(error)))
             )
             continue
-        opened.append((item.collector, channels))
+        reader = BackgroundReader(host, item.collector, mine) if item.collector.slow else item.collector
+        opened.append(OpenedCollector(reader, mine))
     if not opened:
         incidents.append(_NOTHING)
-    return Sensors(host, opened, incidents)
+    return Sensors(host, opened, incidents, usage)
 
 
-def _checked(readings: list[Reading]) -> list[Reading]:
-    """Return the readings of a collector as the journal can write them.
+def _checked(readings: Sequence[Reading], channels: Sequence[Channel]) -> list[Reading]:
+    """Return the readings of a collector as the journal can write them: one per channel, whole numbers.
 
     Raises:
         TypeError, ValueError: These are no readings.
     """
     checked: list[Reading] = []
     for reading in readings:
-        if isinstance(reading, CounterReading):
-            checked.append(CounterReading(reading.channel_id, reading.t_mono_ns, int(reading.energy_uj)))
-        elif isinstance(reading, PowerReading):
-            checked.append(PowerReading(reading.channel_id, reading.t_mono_ns, int(reading.power_uw)))
-        elif isinstance(reading, Gap):
+        if type(reading) is CounterReading:
+            whole = type(reading.energy_uj) is int
+            checked.append(reading if whole else replace(reading, energy_uj=int(reading.energy_uj)))
+        elif type(reading) is PowerReading:
+            whole = type(reading.power_uw) is int
+            checked.append(reading if whole else replace(reading, power_uw=int(reading.power_uw)))
+        elif type(reading) is Gap:
             checked.append(reading)
         else:
             raise TypeError(f"not a reading: {reading!r}")
+    if len(checked) != len(channels):
+        raise ValueError(f"{len(checked)} readings of {len(channels)} channels")
     return checked

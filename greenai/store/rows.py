@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     from sqlalchemy import RowMapping
 
 
+_CHANNEL = (
+    "host", "energy_j", "low_j", "high_j", "uncertainty_rel", "gap_s", "counted", "machine_energy_j", "policy",
+    "part_of",
+)  # fmt: skip
+
+
 def run_values(record: RunRecord) -> dict[str, Any]:
     """Return the row of table ``run``."""
     started = datetime.fromtimestamp(record.started_ms / 1000, tz=UTC)
@@ -63,9 +69,10 @@ def run_values(record: RunRecord) -> dict[str, Any]:
 
 def channel_values(row: ChannelEnergy, definition: Channel) -> dict[str, Any]:
     """Return a row of table ``channel``."""
-    same = ("host", "energy_j", "low_j", "high_j", "uncertainty_rel", "gap_s", "counted")
     return {
-        **{name: getattr(row, name) for name in same},
+        **{name: getattr(row, name) for name in _CHANNEL},
+        "quality": row.quality.value,
+        "lost_readings": dict(row.lost_readings),
         "note": _text(row.note),
         "definition": definition.to_json(),
     }
@@ -156,13 +163,13 @@ def to_record(
 
 def _channel(row: RowMapping) -> ChannelEnergy:
     definition = Channel.from_json(row["definition"])
-    same = ("host", "energy_j", "low_j", "high_j", "uncertainty_rel", "gap_s", "counted")
     return ChannelEnergy(
-        **{name: row[name] for name in same},
+        **{name: row[name] for name in _CHANNEL},
         id=definition.id,
         component=definition.component,
         device=definition.device,
-        quality=definition.quality,
+        quality=Quality(row["quality"]),
+        lost_readings=dict(row["lost_readings"]),
         method=definition.method,
         note=_read_text(row["note"]),
     )

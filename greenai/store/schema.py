@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 # The newest migration; a test holds it against the migrations folder.
-HEAD = "0001"
+HEAD = "0002"
 
 metadata = MetaData(
     naming_convention={
@@ -88,6 +88,11 @@ channel = Table(
     Column("uncertainty_rel", Double, nullable=False),
     Column("gap_s", Double, nullable=False),
     Column("counted", Boolean, nullable=False),
+    Column("quality", String(16), nullable=False),
+    Column("machine_energy_j", Double),
+    Column("policy", String),
+    Column("part_of", String),
+    Column("lost_readings", _json, nullable=False),
     Column("note", _json),
     Column("definition", _json, nullable=False),  # greenai.core.channel.Channel
 )

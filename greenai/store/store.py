@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-    from greenai.core.account import ChannelTrace
     from greenai.core.channel import Channel
     from greenai.core.record import Cost, Emissions, RunRecord
 
@@ -63,26 +62,26 @@ class Store:
         """Close all connections."""
         self.engine.dispose()
 
-    def save(self, record: RunRecord, traces: Sequence[tuple[ChannelTrace, list[Sample]]]) -> None:
+    def save(self, record: RunRecord, channels: Sequence[tuple[Channel, list[Sample]]]) -> None:
         """Write a run, replacing what was known of it, in one transaction. Tags added later stay.
 
         Args:
             record: The run with its emissions.
-            traces: Its channels in the order of ``record.energy.channels``, each with its samples (epoch ns).
+            channels: Its channels in the order of ``record.energy.channels``, each with its samples (epoch ns).
         """
         with self.writing() as connection:
             values = rows.run_values(record)
             _put_run(connection, values)
             for table in s.OF_RUN:
                 connection.execute(delete(table).where(table.c.run_id == record.id))
-            channels = zip(record.energy.channels, traces, strict=True)
-            _add(connection, s.channel, record.id, [rows.channel_values(c, t.channel) for c, (t, _) in channels])
+            pairs = zip(record.energy.channels, channels, strict=True)
+            _add(connection, s.channel, record.id, [rows.channel_values(row, c) for row, (c, _) in pairs])
             _add(connection, s.window, record.id, [rows.window_values(window) for window in record.windows])
             _add(
                 connection, s.metric, record.id, [{k: getattr(m, k) for k in m.__slots__} for m in record.metrics]
             )
             _add(connection, s.incident, record.id, [rows.incident_values(i) for i in record.incidents])
-            chunks = [chunk for index, (_, samples) in enumerate(traces) for chunk in _chunks(index, samples)]
+            chunks = [chunk for index, (_, samples) in enumerate(channels) for chunk in _chunks(index, samples)]
             if chunks:
                 connection.execute(insert(s.sample_chunk), [{"run_id": record.id, **chunk} for chunk in chunks])
             _keep_footprint(connection, record)

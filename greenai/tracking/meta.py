@@ -10,6 +10,7 @@ from greenai.host.facts import environment_facts, git_commit, slurm_facts, user_
 from greenai.host.files import working_folder
 
 if TYPE_CHECKING:
+    from greenai.core.vocabulary import Scope
     from greenai.host import Host
     from greenai.settings import Settings
 
@@ -37,7 +38,7 @@ class RunOptions:
 
 
 def run_meta(
-    host: Host, settings: Settings, name: str, *, name_given: bool, sampler_process: bool
+    host: Host, settings: Settings, name: str, scope: Scope, *, name_given: bool, sampler_process: bool
 ) -> dict[str, Any]:
     """Return the description of a run as its journal keeps it."""
     return {
@@ -49,7 +50,8 @@ def run_meta(
         "phase": settings.phase,
         "unit": settings.unit,
         "tags": settings.tags,
-        "scope": "machine",
+        "scope": scope.value,
+        "rest_of_node": settings.rest_of_node,
         "zone": settings.zone,
         "pue": settings.pue,
         "electricity_price_per_kwh": settings.electricity_price_per_kwh,

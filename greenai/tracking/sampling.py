@@ -14,6 +14,7 @@ from greenai.sampler_process import STOP_WORD, Order, ingest_command
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from greenai.core.vocabulary import Scope
     from greenai.settings import Settings
 
 
@@ -27,14 +28,19 @@ class Sampling(Protocol):
 class SamplerChild:
     """The sampler as a child process. It dies with this one, however this one dies."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(self, folder: Path, settings: Settings, scope: Scope) -> None:
         """Start it; nobody waits until it is ready.
+
+        Args:
+            folder: The run's folder in the spool.
+            settings: The settings in force.
+            scope: Whose energy the run is, resolved for this machine.
 
         Raises:
             OSError: No process can be started here.
         """
         database = settings.db if settings.ingest == "background" else None
-        order = Order(str(folder), settings.interval_s, settings.knowledge, database)
+        order = Order(str(folder), settings.interval_s, settings.knowledge, scope, database)
         # -P: a file named like a standard module in the user's folder must not be imported.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "greenai.sampler_process"],

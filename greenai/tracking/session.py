@@ -16,12 +16,12 @@ from greenai.core.collector import Incident
 from greenai.core.errors import ConfigError
 from greenai.core.events import ProcessLog, RunLog
 from greenai.core.text import Text
-from greenai.core.vocabulary import Role, RunState
+from greenai.core.vocabulary import Role, RunState, Scope
 from greenai.host import this_host
 from greenai.journal import format as f
 from greenai.journal.spool import create_run_folder, hold_run, is_held, new_run_id, release_run
 from greenai.journal.writer import JournalWriter
-from greenai.sampler import SamplerThread, open_sensors
+from greenai.sampler import SamplerThread, UsageReader, open_sensors, resolve_scope
 from greenai.settings.checks import check_database
 from greenai.tracking.meta import run_meta
 from greenai.tracking.sampling import SamplerChild, Sampling
@@ -87,18 +87,20 @@ class Session:
         return session
 
     def _start(self, name: str, *, name_given: bool, in_process: bool) -> None:
-        trouble: Incident | None = None
+        scope, trouble = resolve_scope(self._host, Scope(self.settings.scope))
         if self.owner:
             with contextlib.suppress(OSError):  # a file system without locks: nobody can join, nothing else
                 self._lock = hold_run(self.folder)
             if not in_process:
                 try:
-                    self._sampling = SamplerChild(self.folder, self.settings)
+                    self._sampling = SamplerChild(self.folder, self.settings, scope)
                 except OSError as error:
                     trouble = Incident("sampler_in_thread", _NO_CHILD.format(reason=error.strerror))
-        self._sensors = open_sensors(self._host)
         child = self._sampling is not None
-        meta = run_meta(self._host, self.settings, name, name_given=name_given, sampler_process=child)
+        usage = self._usage_reader(scope)
+        # Slow sensors are the sampler's alone: this process must not wait for them.
+        self._sensors = open_sensors(self._host, slow=self.owner and not child, usage=usage)
+        meta = run_meta(self._host, self.settings, name, scope, name_given=name_given, sampler_process=child)
         role = Role.OWNER if self.owner else Role.MEMBER
         try:
             self._journal = JournalWriter(
@@ -119,6 +121,11 @@ class Session:
             if not in_process:
                 self._announce()
             self.mark(f.START)
+
+    def _usage_reader(self, scope: Scope) -> UsageReader | None:
+        if not self.owner or scope is Scope.MACHINE:
+            return None  # a member's windows are cut out of what owner and sampler read
+        return UsageReader(self._host, scope, self._pid)
 
     def _announce(self) -> None:
         """Let programs and workers that are started from here find the run, so that they become part of it."""
@@ -160,10 +167,11 @@ class Session:
     def mark(self, kind: str, **extra: Any) -> None:
         """Read all sensors now and write a marked line."""
         t_ns, readings = self._sensors.read()
+        usage = self._sensors.usage()
         if kind in (f.START, f.BEGIN):
             # A stretch begins after its first readings and ends before its last: they enclose it.
             t_ns = self._host.clock.mono_ns()
-        self._write(lambda journal: journal.readings(kind, t_ns, readings, **extra))
+        self._write(lambda journal: journal.readings(kind, t_ns, readings, usage, **extra))
 
     def event(self, kind: str, **content: Any) -> None:
         """Write a line without readings."""
@@ -217,8 +225,8 @@ def running_run(settings: Settings) -> Path | None:
     run_id = os.environ.get("GREENAI_RUN_ID", "")
     if run_id in ("", "..") or Path(run_id).name != run_id:
         return None
-    if _OWNED.get(run_id) == os.getpid():
-        return None  # another run of this very program, not one around it
+    if _OWNED.get(run_id) in (os.getpid(), _ENDED):
+        return None  # another run of this very program, not one around it; or one that is ending
     folder = settings.spool / run_id
     return folder if folder.is_dir() and is_held(folder) else None
 

@@ -99,7 +99,7 @@ def track(name: Any = None, **options: Any) -> Any:
         phase: ``training``, ``inference``, ``evaluation``, ``data`` or ``other``.
         unit: Functional unit counted by ``run.add_units``.
         tags: Free tags.
-        scope: ``auto`` or ``machine``.
+        scope: Whose energy: ``auto``, ``machine``, ``process`` or ``cgroup``.
         zone: Grid whose CO2 factor applies, e.g. ``DE``.
         interval_s: Sampling interval in seconds.
 

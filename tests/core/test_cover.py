@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenai.core.channel import Channel, Component, Kind, Quality
-from greenai.core.cover import claims, counted, without_redundant_estimates
+from greenai.core.cover import Claim, claims, counted, part_of, without_redundant_estimates
 
 CPU, DRAM, GPU = Component.CPU, Component.DRAM, Component.GPU
 MODULE, NODE, REST = Component.MODULE, Component.NODE, Component.REST
@@ -24,6 +24,7 @@ def channel(
     host: str = "n1",
     uncertainty: float = 0.05,
     includes: frozenset[Component] = frozenset(),
+    vendor: str = "",
 ) -> Channel:
     return Channel(
         id=name,
@@ -37,11 +38,20 @@ def channel(
         uncertainty_rel=uncertainty,
         max_power_uw=10**9,
         includes=includes,
+        gpu_vendor=vendor,
     )
 
 
+def chosen_from(channels: list[Channel]) -> frozenset[tuple[str, str]]:
+    return counted(dict.fromkeys(channels, 1.0))
+
+
+def components(channel: Channel) -> set[Component]:
+    return {component for component, _ in claims(channel)}
+
+
 def ids(channels: list[Channel]) -> set[str]:
-    return {name for _, name in counted(channels)}
+    return {name for _, name in chosen_from(channels)}
 
 
 def test_eight_gpus_are_summed() -> None:
@@ -111,7 +121,7 @@ def test_hosts_do_not_hide_each_other() -> None:
         channel("rapl:0", CPU, host="n2"),
         channel("rapl:0", CPU, host="n1"),
     ]
-    assert counted(both) == {("n1", "cray:node"), ("n2", "rapl:0")}
+    assert chosen_from(both) == {("n1", "cray:node"), ("n2", "rapl:0")}
 
 
 def test_the_whole_goes_before_its_parts_even_if_it_is_less_exact() -> None:
@@ -122,14 +132,14 @@ def test_the_whole_goes_before_its_parts_even_if_it_is_less_exact() -> None:
 
 
 def test_claims() -> None:
-    assert claims(channel("x:0", NODE)) == set(Component)
-    assert claims(channel("x:0", MODULE)) == {MODULE, CPU, DRAM, GPU}
-    assert claims(channel("x:0", MODULE, includes=frozenset({REST}))) == {MODULE, CPU, DRAM, GPU, REST}
-    assert claims(channel("x:0", CPU, includes=frozenset({DRAM}))) == {CPU, DRAM}
+    assert components(channel("x:0", NODE)) == set(Component)
+    assert components(channel("x:0", MODULE)) == {MODULE, CPU, DRAM, GPU}
+    assert components(channel("x:0", MODULE, includes=frozenset({REST}))) == {MODULE, CPU, DRAM, GPU, REST}
+    assert components(channel("x:0", CPU, includes=frozenset({DRAM}))) == {CPU, DRAM}
 
 
 def test_nothing_is_chosen_from_nothing() -> None:
-    assert counted([]) == frozenset()
+    assert chosen_from([]) == frozenset()
 
 
 @st.composite
@@ -155,43 +165,43 @@ SETS = st.lists(channels(), max_size=12).map(unique)
 
 @given(found=SETS, data=st.data())
 def test_no_component_is_claimed_twice(found: list[Channel], data: st.DataObject) -> None:
-    chosen = counted(found)
-    assert counted(data.draw(st.permutations(found))) == chosen
-    groups: dict[tuple[str, Quality, Component, str], frozenset[Component]] = defaultdict(frozenset)
+    chosen = chosen_from(found)
+    assert chosen_from(data.draw(st.permutations(found))) == chosen
+    groups: dict[tuple[str, bool, str, Claim], set[Component]] = defaultdict(set)
     for c in found:
         if (c.host, c.id) in chosen:
-            groups[c.host, c.quality, c.component, c.collector] |= claims(c)
+            groups[c.host, c.quality is Quality.ESTIMATED, c.collector, claims(c)] |= components(c)
     for (one, claim_one), (two, claim_two) in combinations(groups.items(), 2):
         assert one[0] != two[0] or not claim_one & claim_two
 
 
 @given(found=SETS)
 def test_every_component_with_a_channel_is_covered_unless_that_would_count_twice(found: list[Channel]) -> None:
-    chosen = counted(found)
-    covered: dict[str, frozenset[Component]] = defaultdict(frozenset)
+    chosen = chosen_from(found)
+    covered: dict[str, set[Component]] = defaultdict(set)
     for c in found:
         if (c.host, c.id) in chosen:
-            covered[c.host] |= claims(c)
-    groups: dict[tuple[str, Quality, Component, str], list[Channel]] = defaultdict(list)
+            covered[c.host] |= components(c)
+    groups: dict[tuple[str, bool, str, Component, Claim], list[Channel]] = defaultdict(list)
     for c in found:
-        groups[c.host, c.quality, c.component, c.collector].append(c)
+        groups[c.host, c.quality is Quality.ESTIMATED, c.collector, c.component, claims(c)].append(c)
     for key, members in groups.items():
         inside = [(c.host, c.id) in chosen for c in members]
         assert all(inside) or not any(inside)
         if not any(inside):
-            assert frozenset().union(*map(claims, members)) & covered[key[0]]
+            assert set().union(*map(components, members)) & covered[key[0]]
 
 
 @given(found=SETS, extra=channels())
 def test_adding_an_estimate_never_changes_what_is_measured(found: list[Channel], extra: Channel) -> None:
     estimate = channel("new:0", extra.component, quality=Quality.ESTIMATED, host=extra.host, uncertainty=0.0001)
-    before, after = counted(found), counted([*found, estimate])
+    before, after = chosen_from(found), chosen_from([*found, estimate])
     firm = {(c.host, c.id) for c in found if c.quality is not Quality.ESTIMATED}
     assert before & firm == after & firm
-    taken = frozenset[Component]().union(
-        *(claims(c) for c in found if c.host == extra.host and (c.host, c.id) in before & firm)
+    taken = set[Component]().union(
+        *(components(c) for c in found if c.host == extra.host and (c.host, c.id) in before & firm)
     )
-    if claims(estimate) & taken:
+    if components(estimate) & taken:
         assert after == before
 
 
@@ -214,3 +224,55 @@ def test_a_module_makes_estimates_of_its_parts_redundant() -> None:
         channel("memory:0", DRAM, quality=Quality.ESTIMATED),
     ]
     assert [c.id for c in without_redundant_estimates(iter(found))] == ["hwmon:0"]
+
+
+def test_gpus_of_two_makers_are_both_counted() -> None:
+    mixed = [channel("nvml:0", GPU, vendor="nvidia"), channel("amd_gpu:0", GPU, vendor="amd")]
+    assert ids(mixed) == {"nvml:0", "amd_gpu:0"}
+    everyone = channel("cray:accel0", GPU, uncertainty=0.03)
+    assert ids([*mixed, everyone]) == {"cray:accel0"}
+
+
+def test_the_gpus_of_another_maker_are_counted_beside_a_superchip() -> None:
+    found = [
+        channel("grace:module", MODULE, vendor="nvidia"),
+        channel("nvml:0", GPU, vendor="nvidia"),
+        channel("intel_gpu:0", GPU, vendor="intel"),
+    ]
+    assert ids(found) == {"grace:module", "intel_gpu:0"}
+
+
+def test_a_slice_of_one_board_and_the_whole_of_another_are_summed() -> None:
+    pair = [channel("nvml:0", GPU), channel("nvml:1/3g", GPU, quality=Quality.ALLOCATED)]
+    assert ids(pair) == {"nvml:0", "nvml:1/3g"}
+
+
+def test_a_grace_cpu_rail_is_not_added_to_its_socket() -> None:
+    found = [
+        *(channel(f"grace:grace-{n}", CPU, includes=frozenset({DRAM, REST})) for n in range(4)),
+        *(channel(f"grace:cpu-{n}", CPU) for n in range(4)),
+    ]
+    assert ids(found) == {f"grace:grace-{n}" for n in range(4)}
+
+
+def test_what_was_blind_for_long_gives_way_to_what_was_not() -> None:
+    node, cpu, gpu = channel("battery:0", NODE), channel("rapl:0", CPU), channel("nvml:0", GPU)
+    assert counted({node: 0.95, cpu: 1.0, gpu: 1.0}) == {("n1", "battery:0")}
+    assert counted({node: 0.5, cpu: 1.0, gpu: 1.0}) == {("n1", "rapl:0"), ("n1", "nvml:0")}
+    assert counted({node: 0.5}) == {("n1", "battery:0")}
+
+
+def test_a_breakdown_names_what_contains_it() -> None:
+    node, cpu, gpu = channel("ipmi:0", NODE), channel("rapl:0", CPU), channel("nvml:0", GPU, vendor="nvidia")
+    module = channel("grace:0", MODULE, vendor="nvidia")
+    assert part_of(cpu, [node]) == part_of(gpu, [node]) == "ipmi:0"
+    assert part_of(gpu, [module]) == "grace:0"
+    assert part_of(node, [module]) is None
+    assert part_of(channel("amd_gpu:0", GPU, vendor="amd"), [module]) is None
+    assert part_of(channel("rapl:0", CPU, host="n2"), [node]) is None
+
+
+def test_estimates_of_the_parts_stay_where_only_the_node_is_measured() -> None:
+    found = [channel("ipmi:0", NODE), channel("cpu_estimate:0", CPU, quality=Quality.ESTIMATED)]
+    assert without_redundant_estimates(found) == found
+    assert ids(found) == {"ipmi:0"}

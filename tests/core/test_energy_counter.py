@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from greenai.core.channel import Channel, Component, Kind, Quality
-from greenai.core.energy import READ_JITTER_NS, EnergyCurve, EnergyInterval, intervals
+from greenai.core.energy import READ_JITTER_NS, EnergyCurve, EnergyInterval, integrate
 from greenai.core.reading import CounterReading, Gap, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def intervals(channel: Channel, readings: Iterable[Reading], max_gap_s: float = 60.0) -> list[EnergyInterval]:
+    return list(integrate(channel, readings, max_gap_s).intervals)
+
 
 S = 1_000_000_000
 MS = 1_000_000

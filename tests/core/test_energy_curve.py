@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from greenai.core.channel import Channel, Component, Kind, Quality
-from greenai.core.energy import READ_JITTER_NS, EnergyAmount, EnergyCurve, EnergyInterval, intervals
+from greenai.core.energy import READ_JITTER_NS, EnergyAmount, EnergyCurve, EnergyInterval, integrate
 from greenai.core.reading import CounterReading, Gap, PowerReading, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def intervals(channel: Channel, readings: Iterable[Reading], max_gap_s: float = 60.0) -> list[EnergyInterval]:
+    return list(integrate(channel, readings, max_gap_s).intervals)
+
 
 S = 1_000_000_000
 W = 1_000_000

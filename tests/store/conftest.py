@@ -16,10 +16,8 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from greenai.core.account import ChannelTrace
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Incident
-from greenai.core.energy import EnergyCurve
 from greenai.core.events import Metric
 from greenai.core.record import (
     ChannelEnergy,
@@ -231,7 +229,7 @@ def save() -> Callable[..., RunRecord]:
     """Saves a record, with these samples for each channel."""
 
     def write(store: Store, record: RunRecord, samples: list[Sample] | None = None) -> RunRecord:
-        traces = [(ChannelTrace(channel, (), EnergyCurve([])), samples or []) for channel in CHANNELS]
+        traces = [(channel, samples or []) for channel in CHANNELS]
         store.save(record, traces)
         return record
 

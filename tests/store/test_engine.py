@@ -239,8 +239,6 @@ def test_no_write_ahead_log_over_a_network(
 WRITE = """
 import pickle, sys
 from dataclasses import replace
-from greenai.core.account import ChannelTrace
-from greenai.core.energy import EnergyCurve
 from greenai.store import open_store
 from greenai.store.engine import upgrade
 import alembic.command, alembic.config, sqlalchemy.dialects.postgresql, sqlalchemy.dialects.sqlite, psycopg
@@ -252,7 +250,7 @@ store = open_store(url)
 for i in range(int(runs)):
     name = f"w{number}-{i}" if int(runs) > 1 else "same"
     samples = [(j * 10**9, j) for j in range(700)]
-    store.save(replace(record, id=name), [(ChannelTrace(c, (), EnergyCurve([])), samples) for c in channels])
+    store.save(replace(record, id=name), [(c, samples) for c in channels])
 store.close()
 """
 

@@ -14,7 +14,7 @@ from greenai.cli.base import Command, FiniteFloat
 from greenai.cli.format import summary
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
-from greenai.core.vocabulary import Approach, Phase
+from greenai.core.vocabulary import Approach, Phase, Scope
 from greenai.settings.model import BY_NAME, run_name, tag_pairs
 from greenai.tracking.wrapper import NOT_FOUND, run_command
 
@@ -93,7 +93,7 @@ def build(app: App) -> click.Command:
             setting("unit"),
             click.Option(["--units"], type=FiniteFloat(min=0), help=app.say(_UNITS)),
             click.Option(["--tag"], multiple=True, metavar="KEY=VALUE", help=app.say(_TAG)),
-            setting("scope", click.Choice(["auto", "machine"])),
+            setting("scope", click.Choice([scope.value for scope in Scope])),
             setting("zone"),
             click.Option(["--interval"], type=float, metavar="S", help=app.say(BY_NAME["interval_s"].help)),
             click.Option(["--record"], metavar="FILE", help=app.say(_RECORD)),

@@ -1,0 +1,89 @@
+"""The rest of the node: power supply, fans, board, network and disks, estimated from what is measured.
+
+Packages, memory and GPUs are not all that a machine takes. Where nothing measures the whole node:
+
+    E_rest = 0.33 (0.2 to 0.6) x (CPU + DRAM)  +  0.15 (0.05 to 0.3) x (GPU + module)
+
+0.33 is BoaviztAPI's ratio of other consumption; the range covers a desktop (280 W at the wall against 171 W by
+RAPL) as well as a dense server. 0.15 for accelerators is this project's choice after the DGX H100 (10.2 kW at
+most, of which GPUs and CPUs account for about 62 %; recalled, unverified). The result is an estimate, is labelled
+so, and counts only if the setting ``rest_of_node`` says so (docs/decisions/0010-rest-of-node.md).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from greenai.core.channel import Channel, Component, Kind, Quality
+from greenai.core.energy import EnergyCurve, EnergyInterval
+from greenai.core.text import Text
+from greenai.core.units import UJ_PER_J, UW_PER_W
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+METHOD = "rest_of_node_factor"
+COLLECTOR = "rest_of_node"
+
+HOST_FACTOR, HOST_LOW, HOST_HIGH = 0.33, 0.2, 0.6
+ACCELERATOR_FACTOR, ACCELERATOR_LOW, ACCELERATOR_HIGH = 0.15, 0.05, 0.3
+
+_NOTE = Text(
+    de="Geschätzt: 33 % von CPU und Speicher, 15 % der GPUs, für Netzteil, Lüfter, Platine und Platten. {switch}",
+    en="Estimated: 33 % of CPU and memory, 15 % of the GPUs, for power supply, fans, board and disks. {switch}",
+)
+_NOT_COUNTED = Text(
+    de="Nicht in der Summe; einschalten mit: greenai config set rest_of_node true",
+    en="Not in the total; switch on with: greenai config set rest_of_node true",
+)
+_COUNTED = Text(de="In der Summe enthalten.", en="Included in the total.")
+
+
+def factor(component: Component) -> float:
+    """Return what a joule of this component adds to the rest of the node, joules."""
+    if component in (Component.CPU, Component.DRAM):
+        return HOST_FACTOR
+    return ACCELERATOR_FACTOR if component in (Component.GPU, Component.MODULE) else 0.0
+
+
+def rest_channel(host: str, energies_j: Mapping[Channel, float], *, is_counted: bool) -> Channel | None:
+    """Return the channel of the rest of a host; None where it is measured, or where there is nothing to go by.
+
+    Args:
+        host: The host.
+        energies_j: Its counted channels with their energy, joules.
+        is_counted: Whether the rest is to be part of the total.
+    """
+    host_j = sum(j for c, j in energies_j.items() if c.component in (Component.CPU, Component.DRAM))
+    accelerator_j = sum(j for c, j in energies_j.items() if c.component in (Component.GPU, Component.MODULE))
+    measured = any(channel.component in (Component.NODE, Component.REST) for channel in energies_j)
+    energy_j = HOST_FACTOR * host_j + ACCELERATOR_FACTOR * accelerator_j
+    if measured or energy_j <= 0:
+        return None
+    return Channel(
+        id=f"{COLLECTOR}:rest",
+        collector=COLLECTOR,
+        component=Component.REST,
+        kind=Kind.COUNTER,
+        quality=Quality.ESTIMATED,
+        device="",
+        host=host,
+        method=METHOD,
+        uncertainty_rel=(HOST_HIGH * host_j + ACCELERATOR_HIGH * accelerator_j) / energy_j - 1,
+        uncertainty_low_rel=1 - (HOST_LOW * host_j + ACCELERATOR_LOW * accelerator_j) / energy_j,
+        max_power_uw=100_000 * UW_PER_W,
+        note=_NOTE.format(switch=_COUNTED if is_counted else _NOT_COUNTED),
+    )
+
+
+def rest_intervals(curves: Sequence[tuple[Component, EnergyCurve]]) -> list[EnergyInterval]:
+    """Return the energy of the rest over time, from the curves of a host's counted channels."""
+    weighted = [(factor(component), curve) for component, curve in curves if factor(component)]
+    times = sorted({t_ns for _, curve in weighted for t_ns in curve.times_ns})
+    result = []
+    for t0_ns, t1_ns in pairwise(times):
+        known = [(weight, curve.between(t0_ns, t1_ns).energy_j) for weight, curve in weighted]
+        parts_uj = [weight * energy_j * UJ_PER_J for weight, energy_j in known if energy_j is not None]
+        result.append(EnergyInterval(t0_ns, t1_ns, sum(parts_uj) if parts_uj else None))
+    return result

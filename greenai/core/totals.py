@@ -1,0 +1,156 @@
+"""From the traces of a run to its energy: what is counted, what it adds up to, and how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import sqrt
+from typing import TYPE_CHECKING
+
+from greenai.core import rest
+from greenai.core.allocation import allocation_bounds
+from greenai.core.channel import Quality
+from greenai.core.cover import counted, part_of
+from greenai.core.energy import EnergyCurve
+from greenai.core.record import ChannelEnergy, Energy
+from greenai.core.text import Text
+from greenai.core.traces import ChannelTrace
+from greenai.core.uncertainty import Bounds, channel_bounds, total_bounds
+from greenai.core.units import NS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from greenai.core.channel import Channel
+    from greenai.core.cover import Key
+    from greenai.core.energy import EnergyAmount
+    from greenai.core.vocabulary import Scope
+
+_NOT_READ = Text(
+    de="Keine brauchbare Messung ({reason}); die Energie ist unbekannt, nicht 0.",
+    en="No usable reading ({reason}); the energy is unknown, not 0.",
+)
+_NO_SHARE = "share_unknown"
+
+Span = tuple[int, int]
+"""Start and end on the host's monotonic clock, nanoseconds."""
+
+
+def with_rest(
+    traces: Mapping[Key, ChannelTrace], spans: Mapping[str, Span], *, is_counted: bool
+) -> dict[Key, ChannelTrace]:
+    """Add the estimate of the rest of the node for each host that measures only parts.
+
+    Args:
+        traces: What was measured and estimated.
+        spans: The run's length on each host.
+        is_counted: Whether the rest is to be part of the total.
+    """
+    result = dict(traces)
+    chosen = _choose(traces, spans)
+    for host, span in spans.items():
+        here = [traces[key] for key in sorted(chosen) if key[0] == host]
+        energies_j = {trace.channel: trace.own.between(*span).energy_j or 0.0 for trace in here}
+        channel = rest.rest_channel(host, energies_j, is_counted=is_counted)
+        if channel is not None:
+            own = rest.rest_intervals([(trace.channel.component, trace.own) for trace in here])
+            machine = rest.rest_intervals([(trace.channel.component, trace.machine) for trace in here])
+            result[host, channel.id] = ChannelTrace(channel, (), EnergyCurve(machine), EnergyCurve(own))
+    return result
+
+
+def energy_of(
+    traces: Mapping[Key, ChannelTrace], spans: Mapping[str, Span], scope: Scope, *, count_rest: bool
+) -> tuple[Energy, frozenset[Key]]:
+    """Return the energy of a run, and which channels it is the sum of.
+
+    Args:
+        traces: All channels, see ``with_rest``.
+        spans: The run's length on each host.
+        scope: Whose energy it is.
+        count_rest: Whether the estimate of the rest of the node is part of the total.
+    """
+    chosen = _choose({k: t for k, t in traces.items() if count_rest or not _is_rest(t.channel)}, spans)
+    rows = []
+    parts: list[tuple[Channel, Bounds]] = []
+    firm_j = machine_j = 0.0
+    for key, trace in traces.items():
+        row, bounds = _row(trace, spans[key[0]])
+        if key in chosen and bounds is not None:
+            whole_id = None
+            parts.append((replace(trace.channel, quality=row.quality), bounds))
+            firm_j += bounds.value_j if row.quality is not Quality.ESTIMATED else 0.0
+            machine_j += row.machine_energy_j or 0.0
+        else:
+            whole_id = part_of(trace.channel, [traces[other].channel for other in sorted(chosen)])
+        rows.append(replace(row, counted=key in chosen and bounds is not None, part_of=whole_id))
+    if not parts:
+        return Energy(None, None, None, None, scope.value, None, tuple(rows)), chosen
+    total = total_bounds(parts)
+    share = firm_j / total.value_j if total.value_j > 0 else None
+    return Energy(total.value_j, total.low_j, total.high_j, share, scope.value, machine_j, tuple(rows)), chosen
+
+
+def _is_rest(channel: Channel) -> bool:
+    return channel.collector == rest.COLLECTOR
+
+
+def _choose(traces: Mapping[Key, ChannelTrace], spans: Mapping[str, Span]) -> frozenset[Key]:
+    known: dict[Channel, float] = {}
+    for key, trace in traces.items():
+        t0_ns, t1_ns = spans[key[0]]
+        amount = trace.machine.between(t0_ns, t1_ns)
+        if amount.energy_j is not None:
+            known[trace.channel] = 1 - amount.gap_s / ((t1_ns - t0_ns) / NS_PER_S)
+    return counted(known)
+
+
+def _row(trace: ChannelTrace, span: Span) -> tuple[ChannelEnergy, Bounds | None]:
+    channel = trace.channel
+    duration_s = (span[1] - span[0]) / NS_PER_S
+    machine, own = trace.machine.between(*span), trace.own.between(*span)
+    bounds = _bounds(trace, machine, own, duration_s)
+    shared = trace.policy is not None and channel.quality is Quality.MEASURED
+    usual_rel = max(channel.uncertainty_at(duration_s))
+    row = ChannelEnergy(
+        id=channel.id,
+        host=channel.host,
+        component=channel.component,
+        device=channel.device,
+        energy_j=own.energy_j,
+        low_j=bounds.low_j if bounds else None,
+        high_j=bounds.high_j if bounds else None,
+        quality=Quality.ALLOCATED if shared else channel.quality,
+        method=channel.method,
+        uncertainty_rel=_half_width(bounds) if bounds and trace.policy else usual_rel,
+        gap_s=own.gap_s,
+        counted=False,
+        note=channel.note if bounds else _NOT_READ.format(reason=_why_not(trace, machine)),
+        machine_energy_j=machine.energy_j,
+        policy=trace.policy,
+        lost_readings=trace.lost,
+    )
+    return row, bounds
+
+
+def _bounds(trace: ChannelTrace, machine: EnergyAmount, own: EnergyAmount, duration_s: float) -> Bounds | None:
+    """Return the interval of the run's energy: of the sensor, and of the sharing out, as independent errors."""
+    if own.energy_j is None:
+        return None
+    sensor = channel_bounds(trace.channel, own.energy_j, duration_s)
+    if trace.policy is None or not machine.energy_j:
+        return sensor
+    low_rel, high_rel = allocation_bounds(min(own.energy_j / machine.energy_j, 1.0))
+    low_j = sqrt((own.energy_j - sensor.low_j) ** 2 + (low_rel * own.energy_j) ** 2)
+    high_j = sqrt((sensor.high_j - own.energy_j) ** 2 + (high_rel * own.energy_j) ** 2)
+    return Bounds(own.energy_j, max(own.energy_j - low_j, 0.0), own.energy_j + high_j)
+
+
+def _half_width(bounds: Bounds) -> float:
+    widest_j = max(bounds.high_j - bounds.value_j, bounds.value_j - bounds.low_j)
+    return widest_j / bounds.value_j if bounds.value_j > 0 else 0.0
+
+
+def _why_not(trace: ChannelTrace, machine: EnergyAmount) -> str:
+    if machine.energy_j is not None:
+        return _NO_SHARE
+    return max(sorted(trace.lost), key=lambda reason: trace.lost[reason]) if trace.lost else "no_reading"

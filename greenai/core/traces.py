@@ -1,0 +1,136 @@
+"""From the journals of a run to one energy curve per channel: of the machine, and of the run."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from greenai.core.allocation import allocated, parts_steps, share_steps
+from greenai.core.channel import Component
+from greenai.core.energy import EnergyCurve, EnergyInterval, integrate
+from greenai.core.reading import CounterReading, Gap
+from greenai.core.vocabulary import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from greenai.core.channel import Channel
+    from greenai.core.cover import Key
+    from greenai.core.events import ProcessLog, RunLog
+    from greenai.core.reading import Reading
+    from greenai.core.usage import Usage
+
+# A gauge that was not read for this many of its beats, and for this long, was blind meanwhile.
+_BLIND_BEATS = 3
+_BLIND_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelTrace:
+    """One channel of a run, merged over the processes of its host.
+
+    Attributes:
+        channel: The channel.
+        readings: All readings, in order of time; where each process has its own zero, those of one process.
+        machine: Energy of the device, whoever used it.
+        own: The run's part of it.
+        policy: The rule by which it was shared out; None if it was not.
+        lost: How many readings failed or were not believed, by reason.
+    """
+
+    channel: Channel
+    readings: tuple[Reading, ...]
+    machine: EnergyCurve
+    own: EnergyCurve
+    policy: str | None = None
+    lost: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Integrated:
+    channel: Channel
+    readings: tuple[Reading, ...]
+    intervals: tuple[EnergyInterval, ...]
+    lost: Mapping[str, int]
+
+
+def traces(log: RunLog, hosts: frozenset[str], scope: Scope) -> dict[Key, ChannelTrace]:
+    """Return every channel of a run with its curves.
+
+    Args:
+        log: The journals.
+        hosts: Those to look at.
+        scope: Whose energy the run is; except for MACHINE it is shared out by use.
+    """
+    found = _integrated(log, hosts)
+    result: dict[Key, ChannelTrace] = {}
+    for host in sorted(hosts):
+        usages = _usages(log, host) if scope is not Scope.MACHINE else None
+        here = {key: item for key, item in found.items() if key[0] == host}
+        result |= _of_host(here, usages)
+    return {key: result[key] for key in found}
+
+
+def _of_host(found: Mapping[Key, _Integrated], usages: Sequence[Usage] | None) -> dict[Key, ChannelTrace]:
+    result: dict[Key, ChannelTrace] = {}
+    wholes = (Component.NODE, Component.MODULE, Component.REST)
+    for key, item in sorted(found.items(), key=lambda pair: pair[1].channel.component in wholes):
+        channel, machine = item.channel, EnergyCurve(item.intervals)
+        policy, own = channel.policy, machine
+        if channel.policy is not None:
+            own = EnergyCurve(_scaled(item.intervals, channel.share))
+        elif usages is not None:
+            if channel.component in wholes:
+                parts = {t.channel: (t.machine, t.own) for t in result.values()}
+                policy, steps = parts_steps(usages, parts)
+            else:
+                policy, steps = share_steps(channel, usages)
+            own = EnergyCurve(allocated(item.intervals, steps)) if policy is not None else machine
+        result[key] = ChannelTrace(channel, item.readings, machine, own, policy, item.lost)
+    return result
+
+
+def _scaled(intervals: Sequence[EnergyInterval], share: float) -> list[EnergyInterval]:
+    return [
+        EnergyInterval(i.t0_ns, i.t1_ns, None if i.energy_uj is None else i.energy_uj * share) for i in intervals
+    ]
+
+
+def _integrated(log: RunLog, hosts: frozenset[str]) -> dict[Key, _Integrated]:
+    channels: dict[Key, Channel] = {}
+    readings: dict[Key, list[list[Reading]]] = defaultdict(list)
+    interval_s = max(process.interval_s for process in log.processes)
+    for process in log.processes:
+        if process.host in hosts:
+            for channel in process.channels:
+                channels.setdefault((channel.host, channel.id), channel)
+                readings[channel.host, channel.id].append(process.readings.get(channel.id, []))
+    return {key: _integrate(channel, readings[key], interval_s) for key, channel in channels.items()}
+
+
+def _integrate(channel: Channel, by_process: list[list[Reading]], interval_s: float) -> _Integrated:
+    blind_s = max(_BLIND_S, _BLIND_BEATS * channel.poll_s(interval_s))
+    every = tuple(sorted((r for part in by_process for r in part), key=lambda reading: reading.t_mono_ns))
+    believed: Sequence[Reading] = every
+    if channel.per_process:
+        believed = max(by_process, key=_length_ns)
+        every = tuple(max(by_process, key=_count))  # for the picture over time: the sampler's
+    integration = integrate(channel, believed, blind_s)
+    failed = Counter(reading.reason for reading in every if isinstance(reading, Gap))
+    return _Integrated(channel, every, integration.intervals, failed + Counter(integration.rejected))
+
+
+def _length_ns(readings: Iterable[Reading]) -> int:
+    """Return the time over which a process read a counter of its own."""
+    times = [reading.t_mono_ns for reading in readings if isinstance(reading, CounterReading)]
+    return max(times) - min(times) if times else -1
+
+
+def _count(readings: Iterable[Reading]) -> int:
+    return sum(1 for _ in readings)
+
+
+def _usages(log: RunLog, host: str) -> list[Usage]:
+    here: list[ProcessLog] = [process for process in log.processes if process.host == host]
+    return sorted((u for process in here for u in process.usages), key=lambda usage: usage.t_mono_ns)

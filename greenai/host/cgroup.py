@@ -1,0 +1,287 @@
+"""Control groups: which one a process is in, and what it uses and may use. Versions 1 and 2, hybrids, containers.
+
+A process names its group of each hierarchy in ``/proc/<pid>/cgroup``, and ``/proc/<pid>/mountinfo`` says where the
+hierarchy is mounted (man 7 cgroups, cgroup_namespaces; man 5 proc)::
+
+    0::/user.slice/user-1000.slice/session-3.scope        version 2: one hierarchy for all controllers
+    4:memory:/docker/4f3c...                              version 1: one line for each hierarchy
+    35 31 0:32 /docker/4f3c... /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+               ^ this group is the mount point: the group's folder is the path without this root
+
+In a cgroup namespace both paths are relative to the namespace, so a container sees itself as ``/``. ``/../x`` is
+outside of it; such a group has a folder here only if the mount reaches out as far.
+
+Files (the kernel's Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/{cpuacct,cpusets,memory}.rst and
+scheduler/sched-bwc.rst):
+
+=============  ======================================  ================================================
+what           version 2                               version 1
+=============  ======================================  ================================================
+CPU time       cpu.stat: usage_usec                    cpuacct.usage (ns)
+CPU quota      cpu.max: ``max 100000``                 cpu.cfs_quota_us (-1: none), cpu.cfs_period_us
+CPUs           cpuset.cpus.effective                   cpuset.effective_cpus
+memory         memory.current, memory.stat             memory.usage_in_bytes, memory.stat (``total_...``)
+memory limit   memory.max: ``max``                     memory.limit_in_bytes (none: 2^63 less one page)
+=============  ======================================  ================================================
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from greenai.host.machine import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from greenai.host.machine import Host
+
+_UNIFIED = ""  # the name under which version 2 goes here; /proc/<pid>/cgroup gives it none
+_CONTROLLERS = ("cpuacct", "cpu", "cpuset", "memory")
+_NO_LIMIT_BYTES = 1 << 60  # version 1 has no word for "none", only a number nobody's memory reaches
+# Slurm: /slurm_n1/uid_1000/job_5/step_0/task_0 (v1), /system.slice/n1_slurmstepd.scope/job_5/... (v2, >= 22.05).
+_SLURM_JOB = re.compile(r"^(.*/[^/]*slurm[^/]*(?:/uid_\d+)?/job_\d+)(?:/.*)?$")
+# Docker, Podman, containerd, CRI-O, Kubernetes and LXC, where the container sees the host's paths.
+_CONTAINER = re.compile(r"docker|libpod|containerd|crio|kubepods|/lxc")
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Cgroup:
+    """A control group.
+
+    A controller that does not know the group (not mounted, or the group is in another hierarchy's tree only) has
+    some other controller's folder here, so that its files are missing.
+
+    Attributes:
+        version: 1 or 2.
+        cpu_folder: Where its CPU time is.
+        memory_folder: Where its memory is.
+        path: Its path as ``/proc/<pid>/cgroup`` gives it; ``/`` for a container that sees nothing above itself.
+        quota_folder: Where its CPU quota is; None for ``cpu_folder``.
+        cpuset_folder: Where its CPUs are; None for ``cpu_folder``.
+    """
+
+    version: int
+    cpu_folder: Path
+    memory_folder: Path
+    path: str
+    quota_folder: Path | None = None
+    cpuset_folder: Path | None = None
+
+
+def own_cgroup(host: Host, pid: str = "self") -> Cgroup | None:
+    """Return the group a process is in; None if there is none or its folder cannot be seen from here.
+
+    Args:
+        host: The machine.
+        pid: A process id, or ``self``.
+    """
+    return _find(host, pid, lambda path: path)
+
+
+def slurm_job_cgroup(host: Host) -> Cgroup | None:
+    """Return the group of the whole Slurm job (not of the step or task) that this process is in.
+
+    None outside of a job, and where Slurm makes no groups for CPU time or memory (``proctrack/linuxproc``), or
+    where a container's namespace hides it.
+    """
+    if "SLURM_JOB_ID" not in host.environ:
+        return None
+    return _find(host, "self", _slurm_job_path)
+
+
+def is_container(cgroup: Cgroup) -> bool:
+    """Say whether this is a container: by its path, or because nothing is to be seen above it, though it is no root.
+
+    Only a root has ``release_agent`` (v1), only a root lacks ``cgroup.type`` (v2).
+    """
+    folder = cgroup.memory_folder
+    is_root = (folder / "release_agent").exists() if cgroup.version == 1 else not (folder / "cgroup.type").exists()
+    topmost = not (folder.parent / "cgroup.procs").exists()
+    return _CONTAINER.search(cgroup.path) is not None or (topmost and not is_root)
+
+
+def cgroup_cpu_us(cgroup: Cgroup) -> int:
+    """Return the CPU time the group and all below it have used since they were made, in microseconds.
+
+    Raises:
+        OSError: The file is not there or the group is gone.
+        ValueError: It holds no figure.
+    """
+    if cgroup.version == 1:
+        return int(_read(cgroup.cpu_folder / "cpuacct.usage")) // 1000
+    return _field(_read(cgroup.cpu_folder / "cpu.stat"), "usage_usec")
+
+
+def cgroup_memory_bytes(cgroup: Cgroup) -> int:
+    """Return the memory the group holds, in bytes, without the page cache of files.
+
+    The kernel charges file pages to whoever read them first and takes them back when anybody needs the room. They
+    are therefore left out (active and inactive), as they are in the machine's MemTotal - MemAvailable, beside
+    which this figure is put. Anonymous memory, tmpfs and shared memory, and the kernel's own count.
+
+    Raises:
+        OSError: A file is not there (the root of version 2 has none) or the group is gone.
+        ValueError: It holds no figure.
+    """
+    stat = _read(cgroup.memory_folder / "memory.stat")
+    if cgroup.version == 1:
+        used = int(_read(cgroup.memory_folder / "memory.usage_in_bytes"))
+        cache = _field(stat, "total_active_file") + _field(stat, "total_inactive_file")
+    else:
+        used = int(_read(cgroup.memory_folder / "memory.current"))
+        cache = _field(stat, "active_file") + _field(stat, "inactive_file")
+    return max(used - cache, 0)  # the two files are not read at the same moment
+
+
+def cpu_limit(cgroup: Cgroup) -> float | None:
+    """Return how many CPUs' worth of time the quota allows, the tightest of the group and all above it.
+
+    None without a quota. Groups above a container's namespace cannot be seen.
+    """
+    read = _quota_v1 if cgroup.version == 1 else _quota_v2
+    return _tightest(cgroup.quota_folder or cgroup.cpu_folder, read)
+
+
+def cpuset(cgroup: Cgroup) -> frozenset[int] | None:
+    """Return the numbers of the CPUs the group may run on; None if no cpuset controller says so.
+
+    What the nearest group above allows counts where the group itself has no such file.
+    """
+    name = "cpuset.effective_cpus" if cgroup.version == 1 else "cpuset.cpus.effective"
+    for folder in _upwards(cgroup.cpuset_folder or cgroup.cpu_folder):
+        text = read_text(folder / name)
+        if text is not None:
+            try:
+                return cpu_list(text) or None
+            except ValueError:
+                return None
+    return None
+
+
+def memory_limit_bytes(cgroup: Cgroup) -> int | None:
+    """Return the tightest memory limit of the group and all above it, in bytes; None without one."""
+    name = "memory.limit_in_bytes" if cgroup.version == 1 else "memory.max"
+    limit = _tightest(cgroup.memory_folder, lambda folder: int(_read(folder / name)))
+    return int(limit) if limit is not None and limit < _NO_LIMIT_BYTES else None
+
+
+def cpu_list(text: str) -> frozenset[int]:
+    """Return the numbers in a kernel list such as ``0-3,8,10-11``.
+
+    Raises:
+        ValueError: It is no such list.
+    """
+    numbers: set[int] = set()
+    for part in text.split(",") if text.strip() else ():
+        first, _, last = part.partition("-")
+        numbers.update(range(int(first), int(last or first) + 1))
+    return frozenset(numbers)
+
+
+def _find(host: Host, pid: str, cut: Callable[[str], str | None]) -> Cgroup | None:
+    """Resolve a process's groups, each of its paths cut to the part that is asked for."""
+    process = host.proc_root / pid
+    handles = {name: path for name, full in _handles(process) if (path := cut(full)) is not None}
+    mounts = list(_mounts(host, process))
+    folders = {name: folder for name, path in handles.items() if (folder := _folder(mounts, name, path))}
+    cpu, memory = folders.get("cpuacct"), folders.get("memory")
+    found = cpu or memory
+    if found is not None:
+        path = handles["cpuacct" if cpu else "memory"]
+        group = Cgroup(1, cpu or found, memory or found, path)
+        return replace(group, quota_folder=folders.get("cpu"), cpuset_folder=folders.get("cpuset"))
+    unified = folders.get(_UNIFIED)
+    return Cgroup(2, unified, unified, handles[_UNIFIED]) if unified is not None else None
+
+
+def _handles(process: Path) -> Iterator[tuple[str, str]]:
+    """Yield (controller, path) from ``/proc/<pid>/cgroup``."""
+    for line in (read_text(process / "cgroup") or "").splitlines():
+        number, _, rest = line.partition(":")
+        names, _, path = rest.partition(":")
+        if number == "0" and not names:
+            yield _UNIFIED, path
+        for name in names.split(","):
+            if name in _CONTROLLERS:
+                yield name, path
+
+
+def _mounts(host: Host, process: Path) -> Iterator[tuple[frozenset[str], str, Path]]:
+    """Yield (controllers, root, folder) of each mounted hierarchy, the latest mount first: it hides the others."""
+    for line in reversed((read_text(process / "mountinfo") or "").splitlines()):
+        before, _, after = line.partition(" - ")
+        fields, kind = before.split(" "), after.split(" ")
+        if len(fields) < 6 or len(kind) < 3 or kind[0] not in ("cgroup", "cgroup2"):  # noqa: PLR2004
+            continue
+        names = frozenset(kind[2].split(",")) if kind[0] == "cgroup" else frozenset({_UNIFIED})
+        point = _unescape(fields[4])
+        in_sysfs = point.startswith("/sys/")
+        yield names, _unescape(fields[3]), host.sys_root / point[5:] if in_sysfs else Path(point)
+
+
+def _folder(mounts: list[tuple[frozenset[str], str, Path]], name: str, path: str) -> Path | None:
+    wanted = [part for part in path.split("/") if part]
+    for names, root, point in mounts:
+        above = [part for part in root.split("/") if part]
+        below = wanted[len(above) :]
+        if name in names and wanted[: len(above)] == above and ".." not in below:
+            folder = point.joinpath(*below)
+            if folder.is_dir():
+                return folder
+    return None
+
+
+def _slurm_job_path(path: str) -> str | None:
+    match = _SLURM_JOB.match(path)
+    return match.group(1) if match else None
+
+
+def _upwards(folder: Path) -> Iterator[Path]:
+    """Yield a group's folder and those above it, up to where no group is."""
+    yield folder
+    for parent in folder.parents:
+        if not (parent / "cgroup.procs").exists():
+            return
+        yield parent
+
+
+def _tightest(folder: Path, read: Callable[[Path], float | None]) -> float | None:
+    limits: list[float] = []
+    for place in _upwards(folder):
+        try:
+            limit = read(place)
+        except (OSError, ValueError):  # "max", or a root, which has no such file
+            continue
+        if limit is not None:
+            limits.append(limit)
+    return min(limits, default=None)
+
+
+def _quota_v1(folder: Path) -> float | None:
+    quota_us = int(_read(folder / "cpu.cfs_quota_us"))
+    return quota_us / int(_read(folder / "cpu.cfs_period_us")) if quota_us > 0 else None
+
+
+def _quota_v2(folder: Path) -> float | None:
+    quota_us, period_us = _read(folder / "cpu.max").split()
+    return int(quota_us) / int(period_us)
+
+
+def _read(file: Path) -> str:
+    return file.read_text(encoding="ascii", errors="replace")
+
+
+def _field(text: str, name: str) -> int:
+    match = re.search(rf"^{name} (\d+)$", text, re.MULTILINE)
+    if match is None:
+        raise ValueError(f"no {name}")
+    return int(match.group(1))
+
+
+def _unescape(path: str) -> str:
+    return _ESCAPED.sub(lambda match: chr(int(match.group(1), 8)), path)

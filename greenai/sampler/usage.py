@@ -1,0 +1,109 @@
+"""Reading how much of the machine the tracked work uses, so that its energy can be shared out."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from greenai.core.collector import Incident
+from greenai.core.text import Text
+from greenai.core.usage import Usage
+from greenai.core.vocabulary import Scope
+from greenai.host.cgroup import cgroup_cpu_us, cgroup_memory_bytes, own_cgroup, slurm_job_cgroup
+from greenai.host.cpu import busy_seconds, logical_cpus
+from greenai.host.machine import read_text
+from greenai.host.processes import cpu_time_us, process_tree, resident_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from greenai.host import Host
+    from greenai.host.cgroup import Cgroup
+
+_US_PER_S = 1_000_000
+_MEMORY = re.compile(r"^(MemTotal|MemAvailable):\s+(\d+) kB", re.MULTILINE)
+
+_NO_CGROUP = Incident(
+    "no_cgroup",
+    Text(
+        de="Hier ist keine Cgroup des Programms lesbar; gezählt wird die Energie seines Prozessbaums.",
+        en="No cgroup of the program can be read here; the energy of its process tree is counted.",
+    ),
+)
+
+
+def resolve_scope(host: Host, scope: Scope) -> tuple[Scope, Incident | None]:
+    """Return whose energy a run is here, and what must be said about it.
+
+    ``auto`` is the cgroup where a Slurm job has only some of the node's CPUs, else the machine. Without a cgroup
+    that can be read, the process tree stands in for it.
+
+    Args:
+        host: The machine.
+        scope: What was asked for.
+    """
+    if scope is Scope.AUTO:
+        scope = Scope.CGROUP if _shares_its_node(host) else Scope.MACHINE
+    if scope is Scope.CGROUP and _cgroup(host) is None:
+        return Scope.PROCESS, _NO_CGROUP
+    return scope, None
+
+
+class UsageReader:
+    """What the tracked work and the whole machine use, read together."""
+
+    def __init__(self, host: Host, scope: Scope, root_pid: int) -> None:
+        """Prepare.
+
+        Args:
+            host: The machine.
+            scope: PROCESS or CGROUP.
+            root_pid: The tracked program, for PROCESS.
+        """
+        self._host = host
+        self._root_pid = root_pid
+        self._cgroup = _cgroup(host) if scope is Scope.CGROUP else None
+        self._ticks_per_s = os.sysconf("SC_CLK_TCK")
+
+    def read(self) -> Usage:
+        """Read once; what cannot be read is None."""
+        t_ns = self._host.clock.mono_ns()
+        own_cpu_us, own_memory_bytes = self._own_cgroup() if self._cgroup is not None else self._own_tree()
+        return Usage(t_ns, own_cpu_us, self._machine_cpu_us(), own_memory_bytes, self._machine_memory_bytes())
+
+    def _own_cgroup(self) -> tuple[int | None, int | None]:
+        assert self._cgroup is not None  # noqa: S101  # for the type checker
+        return _or_none(cgroup_cpu_us, self._cgroup), _or_none(cgroup_memory_bytes, self._cgroup)
+
+    def _own_tree(self) -> tuple[int | None, int | None]:
+        pids = process_tree(self._host, self._root_pid)
+        return (cpu_time_us(self._host, pids), resident_bytes(self._host, pids)) if pids else (None, None)
+
+    def _machine_cpu_us(self) -> int | None:
+        line = (read_text(self._host.proc_root / "stat") or "").partition("\n")[0]
+        try:
+            return int(busy_seconds(line, self._ticks_per_s) * _US_PER_S)
+        except ValueError:
+            return None
+
+    def _machine_memory_bytes(self) -> int | None:
+        kib = dict(_MEMORY.findall(read_text(self._host.proc_root / "meminfo") or ""))
+        return (int(kib["MemTotal"]) - int(kib["MemAvailable"])) * 1024 if len(kib) == 2 else None  # noqa: PLR2004
+
+
+def _or_none(read: Callable[[Cgroup], int], cgroup: Cgroup) -> int | None:
+    try:
+        return read(cgroup)
+    except (OSError, ValueError):
+        return None
+
+
+def _cgroup(host: Host) -> Cgroup | None:
+    cgroup = slurm_job_cgroup(host) or own_cgroup(host)
+    return cgroup if cgroup is not None and _or_none(cgroup_cpu_us, cgroup) is not None else None
+
+
+def _shares_its_node(host: Host) -> bool:
+    cpus = host.environ.get("SLURM_CPUS_ON_NODE", "")
+    return "SLURM_JOB_ID" in host.environ and cpus.isdecimal() and 0 < int(cpus) < logical_cpus(host)
