@@ -48,6 +48,13 @@ COMMANDS: dict[str, tuple[str, Text]] = {
             en="What is measured here, how well, and what is missing.",
         ),
     ),
+    "agent": (
+        f"{_HERE}.agent",
+        Text(
+            de="Zähler, die nur root lesen darf, für alle lesbar machen.",
+            en="Let all users read counters that only root may read.",
+        ),
+    ),
     "factors": (
         f"{_HERE}.factors",
         Text(de="CO2-Faktoren und ihre Herkunft.", en="CO2 factors and their origin."),

@@ -15,7 +15,7 @@ from greenai.plugins import load_collectors
 from greenai.sampler.background import BackgroundReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from greenai.core.channel import Channel
     from greenai.core.collector import Collector
@@ -63,11 +63,13 @@ class Sensors:
         host: Host,
         opened: Sequence[OpenedCollector],
         incidents: Sequence[Incident],
-        usage: UsageReader | None,
+        usage: UsageReader | None = None,
+        sources: Mapping[str, str] | None = None,
     ) -> None:
         self._host = host
         self._opened = tuple(opened)
         self._usage = usage
+        self.sources: Mapping[str, str] = sources or {}
         self.channels: tuple[Channel, ...] = tuple(channel for item in opened for channel in item.channels)
         self.incidents: tuple[Incident, ...] = tuple(incidents)
 
@@ -136,15 +138,16 @@ def probe_all(
 def offered(probed: Sequence[ProbedCollector]) -> tuple[list[Channel], list[Incident]]:
     """Return the channels worth reading and what is wrong with the others.
 
-    The same counter by two doors (one channel id) is taken from the collector that comes first; what kept the
-    other door shut is then no news.
+    The same counter by two doors (one channel id) is read once: by the door it is named after, else by the first
+    in the alphabet. What kept the other door shut is then no news.
     """
     channels: dict[str, Channel] = {}
     incidents: list[Incident] = []
-    for item in probed:
+    for item in sorted(probed, key=lambda item: item.collector.name):
         if isinstance(item.probe, Available):
             for channel in item.probe.channels:
-                channels.setdefault(channel.id, channel)
+                if channel.id not in channels or channel.id.startswith(f"{channel.collector}:"):
+                    channels[channel.id] = channel
             incidents += item.probe.incidents
         elif not item.probe.expected:
             incidents.append(item.probe.reason)
@@ -158,6 +161,7 @@ def open_sensors(
     *,
     slow: bool = True,
     usage: UsageReader | None = None,
+    wanted: Callable[[Channel], bool] = lambda _channel: True,
 ) -> Sensors:
     """Probe and open everything worth reading: no counter twice, no estimate of what a sensor measures.
 
@@ -166,13 +170,15 @@ def open_sensors(
         loaded: The collectors; default is all that are installed.
         slow: Whether to open the slow ones too.
         usage: Reads how much of the machine the tracked work uses, if the energy is to be shared out.
+        wanted: Says which channels to open; default is all.
     """
     probed, incidents = probe_all(host, loaded, slow=slow)
     channels, troubles = offered(probed)
     incidents += troubles
     opened: list[OpenedCollector] = []
+    sources: dict[str, str] = {}
     for item in probed:
-        mine = tuple(channel for channel in channels if channel.collector == item.collector.name)
+        mine = tuple(c for c in channels if c.collector == item.collector.name and wanted(c))
         if not mine or not isinstance(item.probe, Available):
             with suppress(Exception):  # somebody else's code
                 item.collector.close()
@@ -186,9 +192,10 @@ def open_sensors(
             continue
         reader = BackgroundReader(host, item.collector, mine) if item.collector.slow else item.collector
         opened.append(OpenedCollector(reader, mine))
+        sources |= {channel.id: item.probe.sources.get(channel.id, "") for channel in mine}
     if not opened:
         incidents.append(_NOTHING)
-    return Sensors(host, opened, incidents, usage)
+    return Sensors(host, opened, incidents, usage, sources)
 
 
 def _checked(readings: Sequence[Reading], channels: Sequence[Channel]) -> list[Reading]:

@@ -1,0 +1,1 @@
+"""``greenai agent``: a small service that reads what users may not, and hands out figures and nothing else."""
