@@ -79,8 +79,6 @@ METHOD = Text(de="Verfahren", en="Method")
 GAP = Text(de="Lücke", en="Gap")
 COUNTED = Text(de="Gezählt", en="Counted")
 NOTE = Text(de="Hinweis", en="Note")
-YES = Text(de="ja", en="yes")
-NO = Text(de="nein", en="no")
 
 EMISSIONS = Text(de="Woher die CO₂-Zahl kommt", en="Where the CO₂ figure comes from")
 FACTOR = Text(de="Emissionsfaktor", en="Emission factor")

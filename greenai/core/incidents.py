@@ -82,8 +82,8 @@ def _partial(energy: Energy, duration_s: float) -> list[Incident]:
             "energy_incomplete",
             _PARTIAL.format(
                 device=channel.device,
-                gap=Text(de=quantity.duration(channel.gap_s, "de"), en=quantity.duration(channel.gap_s, "en")),
-                duration=Text(de=quantity.duration(duration_s, "de"), en=quantity.duration(duration_s, "en")),
+                gap=_duration(channel.gap_s),
+                duration=_duration(duration_s),
             ),
         )
         for channel in energy.channels
@@ -100,5 +100,8 @@ def _sampler_trouble(log: RunLog, stop_ns: int) -> list[Incident]:
     if stop_ns - last_ns <= patience_ns:
         return []
     silent_s = (stop_ns - last_ns) / NS_PER_S
-    silent = Text(de=quantity.duration(silent_s, "de"), en=quantity.duration(silent_s, "en"))
-    return [Incident("sampler_died", _SAMPLER_DIED.format(silent=silent))]
+    return [Incident("sampler_died", _SAMPLER_DIED.format(silent=_duration(silent_s)))]
+
+
+def _duration(seconds: float) -> Text:
+    return Text.each(lambda language: quantity.duration(seconds, language))

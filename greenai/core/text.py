@@ -7,7 +7,10 @@ are many. A missing language is a type error, so it cannot be forgotten.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Language = Literal["de", "en"]
 LANGUAGES: tuple[Language, ...] = ("de", "en")
@@ -19,6 +22,11 @@ class Text:
 
     de: str
     en: str
+
+    @classmethod
+    def each(cls, write: Callable[[Language], str]) -> Text:
+        """Make a text of what a function writes in each language: figures, lists."""
+        return cls(de=write("de"), en=write("en"))
 
     def to(self, language: Language) -> str:
         """Return the wording in ``language``."""

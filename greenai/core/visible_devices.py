@@ -5,24 +5,25 @@ unit tests of PyTorch's ``torch.cuda._parse_visible_devices``, held against driv
 nvitop's parser say):
 
 * unset: every device; empty: none; an entry that names no device ends the list, ``-1`` on purpose
-* an index is read like C's ``strtoul``: ``1gpu`` is 1, ``+3`` is 3; it counts the devices that **this process** may
-  open. Slurm with ``ConstrainDevices`` numbers them so too; without it a process may open all, and both agree.
+* an index is read like C's ``strtoul``: ``1gpu`` is 1, ``+3`` is 3; it counts the devices that **this process**
+  may open. Slurm with ``ConstrainDevices`` numbers them so too; without it a process may open all, and both agree.
 * ``GPU-<uuid>``, ``MIG-<uuid>`` or any beginning of one that fits a single device; ``MIG-GPU-<uuid>/<gpu
   instance>/<compute instance>`` before driver 470
 * the first entry sets the form (index, GPU or MIG); one of another form ends the list
 * a device named twice makes CUDA see none at all
 
 ``CUDA_DEVICE_ORDER``: by default CUDA numbers the fastest device first by a rule that it does not publish; with
-equal models that is PCI order. With different ones the rule here is cores times clock, and ``Doubt.ORDER`` says so.
+equal models that is PCI order. With different ones the rule here is cores times clock, and ``Doubt.ORDER`` says
+so.
 
 Without ``CUDA_VISIBLE_DEVICES``, ``SLURM_STEP_GPUS`` or ``SLURM_JOB_GPUS`` name the job's devices: numbers of
 ``/dev/nvidiaN``, never relative to a cgroup (man srun, sbatch). They matter only where a process may open more.
 ``GPU_DEVICE_ORDINAL`` and ``ROCR_VISIBLE_DEVICES`` are for other makers' devices; CUDA does not read them.
 
 ``NVIDIA_VISIBLE_DEVICES`` is an order to the container runtime, numbered as on the host. Inside the container only
-the devices it let in can be opened, numbered anew, so it is never applied: ``2,3`` would hide both devices 0 and 1,
-and ``void`` stands in containers that got theirs by CDI. It tells one thing that NVML does not: whether MIG devices
-that are in sight are the whole board, or one tenant's part of it.
+the devices it let in can be opened, numbered anew, so it is never applied: ``2,3`` would hide both devices, 0 and
+1, and ``void`` stands in containers that got theirs by CDI. It tells one thing that NVML does not: whether the MIG
+devices in sight are the whole board, or one tenant's part of it.
 """
 
 from __future__ import annotations

@@ -173,8 +173,20 @@ def open_sensors(
         wanted: Says which channels to open; default is all.
     """
     probed, incidents = probe_all(host, loaded, slow=slow)
+    return open_probed(host, probed, incidents, usage=usage, wanted=wanted)
+
+
+def open_probed(
+    host: Host,
+    probed: Sequence[ProbedCollector],
+    incidents: Sequence[Incident],
+    *,
+    usage: UsageReader | None = None,
+    wanted: Callable[[Channel], bool] = lambda _channel: True,
+) -> Sensors:
+    """Open what was probed, see ``open_sensors``. Collectors that are not needed are closed."""
     channels, troubles = offered(probed)
-    incidents += troubles
+    incidents = [*incidents, *troubles]
     opened: list[OpenedCollector] = []
     sources: dict[str, str] = {}
     for item in probed:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from dash import html
 
 from greenai.core import labels, quantity
+from greenai.core.remarks import counting, remarks
 from greenai_dashboard import formats, texts_run
 from greenai_dashboard.parts import badge, facts, quality_badge, section, table, tile
 
@@ -160,13 +161,13 @@ def _channels(record: RunRecord, language: Language) -> html.Section:
         table(
             texts_run.CHANNELS.to(language),
             headers,
-            [_channel(channel, language) for channel in record.energy.channels],
+            [_channel(channel, record, language) for channel in record.energy.channels],
             numeric=frozenset({3, 7}),
         ),
     )
 
 
-def _channel(channel: ChannelEnergy, language: Language) -> list[Any]:
+def _channel(channel: ChannelEnergy, record: RunRecord, language: Language) -> list[Any]:
     return [
         labels.word(labels.COMPONENT, channel.component.value).to(language),
         channel.device,
@@ -177,8 +178,8 @@ def _channel(channel: ChannelEnergy, language: Language) -> list[Any]:
         quantity.NO_VALUE if channel.energy_j is None else quality_badge(channel.quality, language),
         html.Code(channel.method),
         quantity.duration(channel.gap_s, language),
-        (texts_run.YES if channel.counted else texts_run.NO).to(language),
-        channel.note.to(language) if channel.note else "",
+        counting(channel, record.energy.channels).to(language),
+        [html.Div(remark.to(language)) for remark in remarks(channel)],
     ]
 
 

@@ -6,25 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from greenai.cli.app import print_json, print_table
+from greenai.cli.app import plain, print_json, print_table
 from greenai.cli.base import Command
 from greenai.core import labels, quantity
 from greenai.core.channel import Quality
-from greenai.core.collector import Available
-from greenai.core.cover import without_redundant_estimates
 from greenai.core.errors import GreenAIError
 from greenai.core.text import Text
 from greenai.host import this_host
 from greenai.host.cpu import cpu_model, is_virtual
-from greenai.sampler.sensors import probe_all
+from greenai.sampler.diagnosis import diagnose
 from greenai.settings.edit import shown_value
 
 if TYPE_CHECKING:
     from greenai.cli.app import App
     from greenai.core.channel import Channel
-    from greenai.core.collector import Incident
-    from greenai.sampler.sensors import ProbedCollector
+    from greenai.core.record import Energy
+    from greenai.host import Host
+    from greenai.sampler.diagnosis import Diagnosis
     from greenai.settings import Settings
+
+TRIAL_S = 1.0
 
 _ABOUT = Text(
     de="Zeigt, was hier gemessen wird, womit und wie genau, was fehlt und welcher Befehl es behebt.",
@@ -45,14 +46,33 @@ _HEADINGS = (
     Text(de="Teil", en="Part"),
     Text(de="Gerät", en="Device"),
     Text(de="Güte", en="Quality"),
-    Text(de="Unsicherheit", en="Uncertainty"),
+    Text(de="±", en="±"),
+    Text(de="erneuert alle", en="renewed every"),
+    Text(de="lesbar für", en="readable by"),
     Text(de="Verfahren", en="Method"),
+    Text(de="an Hardware geprüft", en="verified on hardware"),
 )
+_NOT_VERIFIED = Text(de="nicht an Hardware geprüft", en="not verified on hardware")
+_NO_HARDWARE_NEEDED = Text(de="–", en="–")
 _NOTHING = Text(de="Nichts. Die Energie bleibt unbekannt.", en="Nothing. Energies stay unknown.")
-_OTHERS = Text(de="Nicht vorhanden oder nicht lesbar:", en="Not there, or not readable:")
+_SHARE = Text(
+    de="Ein Lauf wäre hier zu {measured} gemessen, zu {allocated} zugeteilt, zu {estimated} geschätzt "
+    "(Probe von {duration}: {power}).",
+    en="A run here would be {measured} measured, {allocated} allocated, {estimated} estimated "
+    "(trial of {duration}: {power}).",
+)
+_NO_SHARE = Text(de="Die Probe von {duration} ergab keine Energie.", en="The trial of {duration} gave no energy.")
+_REST_OFF = Text(
+    de="Netzteil, Lüfter, Platine und Platten misst hier nichts: geschätzt weitere {power}, nicht mitgezählt "
+    "(einschalten mit: greenai config set rest_of_node true).",
+    en="Nothing here measures power supply, fans, board and disks: an estimated {power} more, not counted "
+    "(switch on with: greenai config set rest_of_node true).",
+)
+_OTHERS = Text(de="Was fehlt, und was es behebt:", en="What is missing, and what mends it:")
+_ABSENT = Text(de="Gibt es hier nicht: {names}", en="Not on this machine: {names}")
 _REDUNDANT = Text(
-    de="nicht nötig: wird hier gemessen statt geschätzt",
-    en="not needed: measured here, not estimated",
+    de="Nicht nötig, weil ein anderer Sensor dasselbe besser liest: {names}",
+    en="Not needed, as another sensor reads the same better: {names}",
 )
 _STORAGE = Text(de="Ablage:", en="Storage:")
 _DATABASE_OK = Text(de="Datenbank {url}: in Ordnung", en="Database {url}: fine")
@@ -82,23 +102,138 @@ def build(app: App) -> click.Command:
 
 def _doctor(app: App, as_json: bool, strict: bool) -> int:
     settings = app.settings()
-    probed, incidents = probe_all(this_host(settings.knowledge))
-    offered = [channel for item in probed if isinstance(item.probe, Available) for channel in item.probe.channels]
-    read = without_redundant_estimates(offered)
-    for item in probed:
-        item.collector.close()
-        if isinstance(item.probe, Available):
-            incidents += item.probe.incidents
-        elif not item.probe.expected:
-            incidents.append(item.probe.reason)
+    host = this_host(settings.knowledge)
+    found = diagnose(host, TRIAL_S, rest_of_node=settings.rest_of_node)
     problem = _database_problem(app, settings)
     if as_json:
-        print_json(_json(app, settings, read, probed, incidents, problem))
+        print_json(
+            {
+                **sensors_as_json(app, found),
+                "database": {"url": shown_value(settings, "db"), "problem": problem},
+                "spool": str(settings.spool),
+                "zone": settings.zone,
+            }
+        )
     else:
-        _print(app, settings, read, probed, incidents, problem)
-    all_measured = bool(read) and all(channel.quality is not Quality.ESTIMATED for channel in read)
-    healthy = all_measured and not incidents and problem is None and settings.zone is not None
+        print(_machine(app, host))
+        print_sensors(app, found)
+        _print_storage(app, settings, problem)
+    healthy = all_measured(found) and not found.incidents and problem is None and settings.zone is not None
     return 1 if strict and not healthy else 0
+
+
+def all_measured(found: Diagnosis) -> bool:
+    """Say whether a run would contain no estimate."""
+    channels = [fact.channel for fact in found.channels]
+    return bool(channels) and all(channel.quality is not Quality.ESTIMATED for channel in channels)
+
+
+def sensors_as_json(app: App, found: Diagnosis) -> dict[str, Any]:
+    """Return the diagnosis of the sensors for programs."""
+    return {
+        "channels": [
+            {
+                **fact.channel.to_json(),
+                "source": fact.source or None,
+                "readable_by": app.say(fact.readable_by),
+                "verified_on": fact.verified_on,
+            }
+            for fact in found.channels
+        ],
+        "trial": {
+            "duration_s": found.trial_s,
+            "power_w": _power_w(found.trial, found.trial_s),
+            **{f"{quality.value}_share": _share(found.trial, quality) for quality in Quality},
+        },
+        "unavailable": [
+            {"collector": absent.collector, "reason": app.say(absent.reason) if absent.reason else None}
+            for absent in found.absent
+        ],
+        "incidents": [
+            {
+                "code": incident.code,
+                "message": app.say(incident.message),
+                "remedy": app.say(incident.remedy) if incident.remedy else None,
+            }
+            for incident in found.incidents
+        ],
+    }
+
+
+def print_sensors(app: App, found: Diagnosis) -> None:
+    """Write the diagnosis of the sensors to stdout for people."""
+    print(f"\n{app.say(_SENSORS)}")
+    if found.channels:
+        rows = [_row(app, fact.channel, app.say(fact.readable_by), fact.verified_on) for fact in found.channels]
+        print_table([app.say(heading) for heading in _HEADINGS], rows, right=(4,))
+        print(_share_in_words(app, found))
+        rest_w = _rest_w(found)
+        if rest_w is not None:
+            print(app.say(_REST_OFF, power=quantity.power(rest_w, app.language, 2)))
+    else:
+        print(app.say(_NOTHING))
+    if found.incidents:
+        print(f"\n{app.say(_OTHERS)}")
+        lines = []
+        for incident in found.incidents:
+            remedy = f"\n    {plain(app.say(incident.remedy))}" if incident.remedy else ""
+            lines.append(f"  {plain(app.say(incident.message))}{remedy}")
+        print("\n".join(dict.fromkeys(lines)))
+    missing = [absent.collector for absent in found.absent if absent.reason]
+    redundant = [absent.collector for absent in found.absent if not absent.reason]
+    print()
+    if missing:
+        print(app.say(_ABSENT, names=", ".join(missing)))
+    if redundant:
+        print(app.say(_REDUNDANT, names=", ".join(redundant)))
+
+
+def _row(app: App, channel: Channel, readable_by: str, verified_on: str | None) -> list[str]:
+    low, high = channel.uncertainty_at(float("inf"))
+    width = f"{quantity.percent(high, app.language)}"
+    if low != high:
+        width = f"{quantity.percent(-low, app.language)} / +{width}"
+    renewed = quantity.duration(channel.update_s, app.language) if channel.update_s else quantity.NO_VALUE
+    if channel.quality is Quality.ESTIMATED:
+        verified_on = verified_on or app.say(_NO_HARDWARE_NEEDED)
+    return [
+        app.say(labels.COMPONENT[channel.component]),
+        channel.device,
+        app.say(labels.QUALITY[channel.quality]),
+        width,
+        renewed,
+        readable_by,
+        channel.method,
+        verified_on or app.say(_NOT_VERIFIED),
+    ]
+
+
+def _share_in_words(app: App, found: Diagnosis) -> str:
+    duration = quantity.duration(found.trial_s, app.language)
+    power_w = _power_w(found.trial, found.trial_s)
+    if power_w is None:
+        return app.say(_NO_SHARE, duration=duration)
+    shares = {quality.value: quantity.percent(_share(found.trial, quality), app.language) for quality in Quality}
+    return app.say(_SHARE, duration=duration, power=quantity.power(power_w, app.language), **shares)
+
+
+def _power_w(trial: Energy | None, trial_s: float) -> float | None:
+    return trial.total_j / trial_s if trial is not None and trial.total_j is not None else None
+
+
+def _share(trial: Energy | None, quality: Quality) -> float | None:
+    if trial is None or not trial.total_j:
+        return None
+    parts = [c.energy_j or 0.0 for c in trial.channels if c.counted and c.quality is quality]
+    return sum(parts) / trial.total_j
+
+
+def _rest_w(found: Diagnosis) -> float | None:
+    """Return the estimated power of the rest of the node where it is neither measured nor counted, watts."""
+    rest = [c for c in found.trial.channels if c.method == "rest_of_node_factor"] if found.trial else []
+    if not rest or rest[0].counted or rest[0].energy_j is None:
+        return None
+    return rest[0].energy_j / found.trial_s
 
 
 def _database_problem(app: App, settings: Settings) -> str | None:
@@ -112,72 +247,7 @@ def _database_problem(app: App, settings: Settings) -> str | None:
     return None
 
 
-def _range(app: App, channel: Channel) -> str:
-    low, high = channel.uncertainty_at(float("inf"))
-    if low == high:
-        return f"±{quantity.percent(high, app.language)}"
-    return f"{quantity.percent(-low, app.language)} / +{quantity.percent(high, app.language)}"
-
-
-def _json(
-    app: App,
-    settings: Settings,
-    read: list[Channel],
-    probed: list[ProbedCollector],
-    incidents: list[Incident],
-    problem: str | None,
-) -> dict[str, Any]:
-    unavailable = [
-        {
-            "collector": item.collector.name,
-            "reason": app.say(item.probe.reason.message),
-            "expected": item.probe.expected,
-        }
-        for item in probed
-        if not isinstance(item.probe, Available)
-    ]
-    return {
-        "channels": [channel.to_json() for channel in read],
-        "unavailable": unavailable,
-        "incidents": [
-            {
-                "code": incident.code,
-                "message": app.say(incident.message),
-                "remedy": app.say(incident.remedy) if incident.remedy else None,
-            }
-            for incident in incidents
-        ],
-        "database": {"url": shown_value(settings, "db"), "problem": problem},
-        "spool": str(settings.spool),
-        "zone": settings.zone,
-    }
-
-
-def _print(
-    app: App,
-    settings: Settings,
-    read: list[Channel],
-    probed: list[ProbedCollector],
-    incidents: list[Incident],
-    problem: str | None,
-) -> None:
-    print(_machine(app))
-    print(f"\n{app.say(_SENSORS)}")
-    if read:
-        rows = [
-            [
-                app.say(labels.COMPONENT[channel.component]),
-                channel.device,
-                app.say(labels.QUALITY[channel.quality]),
-                _range(app, channel),
-                channel.method,
-            ]
-            for channel in read
-        ]
-        print_table([app.say(heading) for heading in _HEADINGS], rows)
-    else:
-        print(app.say(_NOTHING))
-    _print_missing(app, read, probed, incidents)
+def _print_storage(app: App, settings: Settings, problem: str | None) -> None:
     print(f"\n{app.say(_STORAGE)}")
     url = shown_value(settings, "db")
     print(app.say(_DATABASE_BAD, url=url, problem=problem) if problem else app.say(_DATABASE_OK, url=url))
@@ -187,10 +257,9 @@ def _print(
     print(app.say(_ZONE, zone=settings.zone, origin=origin) if settings.zone else app.say(_NO_ZONE))
 
 
-def _machine(app: App) -> str:
+def _machine(app: App, host: Host) -> str:
     import psutil
 
-    host = this_host()
     memory_gib = psutil.virtual_memory().total / 2**30
     return app.say(
         _MACHINE,
@@ -200,20 +269,3 @@ def _machine(app: App) -> str:
         memory=f"{quantity.number(memory_gib, app.language)} GiB",
         virtual=_VIRTUAL if is_virtual(host) else "",
     )
-
-
-def _print_missing(
-    app: App, read: list[Channel], probed: list[ProbedCollector], incidents: list[Incident]
-) -> None:
-    lines = []
-    for item in probed:
-        if not isinstance(item.probe, Available):
-            lines.append(f"- {item.collector.name}: {app.say(item.probe.reason.message)}")
-        elif not any(channel.collector == item.collector.name for channel in read):
-            lines.append(f"- {item.collector.name}: {app.say(_REDUNDANT)}")
-    for incident in incidents:
-        remedy = f"\n  {app.say(incident.remedy)}" if incident.remedy else ""
-        lines.append(f"- {app.say(incident.message)}{remedy}")
-    if lines:
-        print(f"\n{app.say(_OTHERS)}")
-        print("\n".join(dict.fromkeys(lines)))

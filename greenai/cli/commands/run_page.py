@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from greenai.cli.app import plain, print_table
 from greenai.cli.format import energy_words, moment
 from greenai.core import labels, quantity
+from greenai.core.remarks import counting, remarks
 from greenai.core.text import Text
+from greenai.core.vocabulary import Scope
 
 if TYPE_CHECKING:
     from greenai.cli.app import App
@@ -52,6 +54,8 @@ _WINDOWS = (
     Text(de="Dauer", en="Duration"),
     Text(de="Energie", en="Energy"),
 )
+_SCOPE = Text(de="Umfang", en="Scope")
+_SCOPE_VALUE = Text(de="{scope}; ganze Maschine: {whole}", en="{scope}; whole machine: {whole}")
 _NOTE = Text(de="Hinweis", en="Note")
 
 
@@ -73,7 +77,7 @@ def show_run(app: App, record: RunRecord) -> None:
                 app.say(labels.QUALITY[channel.quality]),
                 channel.method,
                 quantity.duration(channel.gap_s, language) if channel.gap_s else quantity.NO_VALUE,
-                app.say(labels.YES if channel.counted else labels.NO),
+                app.say(counting(channel, record.energy.channels)),
             ]
             for channel in record.energy.channels
         ],
@@ -91,7 +95,7 @@ def show_run(app: App, record: RunRecord) -> None:
             for window in record.windows
         ]
         print_table([app.say(heading) for heading in _WINDOWS], rows, right=(2, 3))
-    notes = {app.say(channel.note) for channel in record.energy.channels if channel.note}
+    notes = {app.say(remark) for channel in record.energy.channels for remark in remarks(channel)}
     for note in sorted(notes):
         print(f"\n{app.say(_NOTE)}: {note}", end="")
     for incident in record.incidents:
@@ -120,6 +124,10 @@ def _facts(app: App, record: RunRecord) -> list[tuple[str, str]]:
     facts.append((app.say(_ENERGY), energy_words(record.energy, language)))
     if record.energy.measured_share is not None:
         facts.append((app.say(_MEASURED), quantity.percent(record.energy.measured_share, language)))
+    if record.energy.scope != Scope.MACHINE:
+        whole = quantity.energy(record.energy.machine_total_j, language)
+        scope = labels.word(labels.SCOPE, record.energy.scope)
+        facts.append((app.say(_SCOPE), app.say(_SCOPE_VALUE, scope=scope, whole=whole)))
     if record.emissions is not None:
         facts += _emission_facts(app, record.emissions)
     if record.cost is not None and record.cost.amount is not None:

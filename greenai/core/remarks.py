@@ -1,0 +1,60 @@
+"""What a reader must know about a channel's figure, in words, for every surface that shows channels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from greenai.core import labels, quantity
+from greenai.core.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from greenai.core.record import ChannelEnergy
+
+_INSIDE = Text(de="nein, Teil von: {whole}", en="no, part of: {whole}")
+_SHARED_OUT = Text(
+    de="{device}: {share} von {whole} gehören zu diesem Lauf ({policy})",
+    en="{device}: {share} of {whole} belong to this run ({policy})",
+)
+_LOST = Text(
+    de="{device}: Messwerte ausgefallen oder nicht geglaubt: {reasons}",
+    en="{device}: readings lost or not believed: {reasons}",
+)
+
+
+def counting(channel: ChannelEnergy, channels: Iterable[ChannelEnergy]) -> Text:
+    """Say whether a channel is counted; if not, what counted channel it is a part of.
+
+    Args:
+        channel: The channel.
+        channels: All channels of its run.
+    """
+    if channel.counted:
+        return labels.YES
+    for whole in channels:
+        if (whole.host, whole.id) == (channel.host, channel.part_of):
+            return _INSIDE.format(whole=labels.COMPONENT[whole.component])
+    return labels.NO
+
+
+def remarks(channel: ChannelEnergy) -> list[Text]:
+    """Return the caveats of a channel: its note, how it was shared out, what readings were lost."""
+    found = [channel.note] if channel.note else []
+    device = channel.device or channel.id
+    if channel.policy is not None and channel.energy_j is not None and channel.machine_energy_j:
+        share, whole_j = channel.energy_j / channel.machine_energy_j, channel.machine_energy_j
+        found.append(
+            _SHARED_OUT.format(
+                device=device,
+                share=Text.each(lambda language: quantity.percent(share, language)),
+                whole=Text.each(lambda language: quantity.energy(whole_j, language)),
+                policy=labels.word(labels.POLICY, channel.policy),
+            )
+        )
+    if channel.lost_readings:
+        lost = sorted(channel.lost_readings.items())
+        words = [(count, labels.word(labels.LOST, reason)) for reason, count in lost]
+        reasons = Text.each(lambda language: ", ".join(f"{count} x {word.to(language)}" for count, word in words))
+        found.append(_LOST.format(device=device, reasons=reasons))
+    return found
