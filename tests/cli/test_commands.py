@@ -317,9 +317,11 @@ def test_a_database_that_is_away_ends_with_1(
 
 def test_doctor(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     data = cli("doctor", "--json").data
-    assert set(data) == {"channels", "unavailable", "incidents", "database", "spool", "zone"}
+    assert set(data) == {"channels", "trial", "unavailable", "incidents", "database", "spool", "zone"}
     assert data["database"]["problem"] is None
-    assert data["channels"]
+    assert {"source", "readable_by", "verified_on", "method"} <= set(data["channels"][0])
+    assert data["trial"]["estimated_share"] == pytest.approx(1)  # a virtual machine
+    assert data["trial"]["power_w"] > 0
     assert "config set zone" in cli("doctor").out
     assert cli("doctor", "--strict").code == 1  # no zone is set
     monkeypatch.setenv("GREENAI_DB", "postgresql://mia:geheim@127.0.0.1:1/x")
