@@ -98,7 +98,9 @@ def load_collectors(host: Host, plugins: Sequence[Plugin] | None = None) -> Load
     incidents: list[Incident] = []
     for plugin in discover(COLLECTORS) if plugins is None else plugins:
         try:
-            collectors.append(plugin.load()(host))
+            collector = plugin.load()(host)
+            collector.name, collector.slow, collector.verified_on  # noqa: B018  # one that lacks them is broken
+            collectors.append(collector)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # somebody else's code: anything may happen
             message = _BROKEN.format(name=plugin.name, value=plugin.value, reason=repr(error))
             incidents.append(Incident("plugin_broken", message))

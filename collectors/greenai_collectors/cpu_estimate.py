@@ -1,18 +1,29 @@
-"""CPU energy where no sensor can be read: design power times measured utilisation. An estimate, and labelled so.
+"""CPU energy where no sensor can be read: a load line times measured CPU time. An estimate, and labelled so.
 
-Model: P = P_idle + (P_full - P_idle) · u, with u the busy share of all logical CPUs from /proc/stat, and
-P_idle = 0.2 · P_full. Being linear, it integrates exactly from two cumulative quantities (time and busy CPU
-seconds), so the estimate is an energy counter like a real one: no window is too short and no load is missed
-between two samples.
+Model: P = P_idle + (P_full - P_idle) · u, with u the busy share of the logical CPUs. Being linear, it integrates
+exactly from two cumulative quantities (time and busy CPU seconds), so the estimate is an energy counter like a
+real one: no window is too short and no load is missed between two samples (docs/decisions/0002;
+greenai.host.cpu_power says how straight real load lines are). It depends on nothing but the machine's own
+counters, so that all processes of a run read the same counter. Should busy time fall (a container moved to
+another machine), that is a reset: unknown for one interval, and never filled in.
 
 P_full, in this order:
 
-1. what the user set (``cpu_tdp_w``: the whole machine, or the share a virtual machine has of its host);
+1. what the user set (``cpu_tdp_w``: the whole machine, or the share a virtual machine has of its host); ±40 %;
 2. the package's TDP from codecarbon's table x sockets, on physical machines; ±40 % (CodeCarbon-type estimates
    deviate by up to 40 % from external meters: Fischer 2025, arXiv:2509.22092);
-3. 3 W per logical CPU, -50 %/+100 %. Server processors of 2016-2023 have 1.9 to 4.3 W of TDP per hardware
-   thread (EPYC 9654: 360 W / 192; Xeon E5-2680 v4: 120 W / 28). A virtual machine's share of its host is not
-   visible from inside, so this also serves where the model is known.
+3. watts per logical CPU of the processor's family (``greenai/host/cpu_power.csv``), at least -40/+60 %, where
+   numbers are not verified -50/+100 %. A virtual machine stands for as many of its host's logical CPUs as it
+   has;
+4. 3 W per logical CPU, -50 %/+100 %. Server processors of 2016-2023 have 1.9 to 4.3 W of TDP per hardware thread
+   (EPYC 9654: 360 W / 192; Xeon E5-2680 v4: 120 W / 28).
+
+P_idle is the family's share of P_full, else 0.2 of it.
+
+A container or Slurm job that was given n of N CPUs (quota, cpuset; greenai.host.allotment) is billed the idle
+power of n CPUs and its own control group's CPU time; where nobody counts that, n/N of the machine's. Time that a
+hypervisor gave to others (steal) is no work and costs nothing beyond idle power; that a vCPU then stands for
+less than a CPU is left out (at 10 % steal, 2 % of the figure).
 """
 
 from __future__ import annotations
@@ -26,8 +37,19 @@ from greenai.core.collector import Available, Incident, Probe, Unavailable
 from greenai.core.reading import CounterReading, Gap, Reading
 from greenai.core.text import Text
 from greenai.core.units import NS_PER_S, UJ_PER_J, UW_PER_W
+from greenai.host.allotment import CpuAllotment, cpu_allotment
+from greenai.host.cgroup import Cgroup, cgroup_cpu_us
 from greenai.host.codecarbon_data import cpu_tdp_w
-from greenai.host.cpu import busy_seconds, cpu_model, is_virtual, logical_cpus, sockets
+from greenai.host.cpu import (
+    busy_seconds,
+    cpu_identity,
+    cpu_model,
+    is_virtual,
+    logical_cpus,
+    plain_model,
+    sockets,
+)
+from greenai.host.cpu_power import CpuPower, cpu_power
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,9 +58,12 @@ if TYPE_CHECKING:
 
 METHOD_USER = "cpu_estimate_user_tdp"
 METHOD_TDP = "cpu_estimate_tdp"
+METHOD_FAMILY = "cpu_estimate_family"
 METHOD_PER_CPU = "cpu_estimate_per_logical_cpu"
 IDLE_SHARE = 0.2
 WATTS_PER_LOGICAL_CPU = 3.0
+_TDP_REL = 0.4
+_UNKNOWN_LOW_REL, _UNKNOWN_HIGH_REL = 0.5, 1.0
 
 _NO_STAT = Incident(
     "cpu_estimate_no_procfs",
@@ -48,17 +73,33 @@ _NO_STAT = Incident(
     ),
 )
 _NOTE = Text(
-    de="Geschätzt: {watts:.0f} W bei Volllast x gemessene Auslastung ({basis}).",
-    en="Estimated: {watts:.0f} W at full load x measured utilisation ({basis}).",
+    de="Geschätzt: {idle} W im Leerlauf bis {full} W bei Volllast, nach gemessener Auslastung ({basis}).",
+    en="Estimated: {idle} W idle to {full} W at full load, by measured utilisation ({basis}).",
 )
 _BASIS_USER = Text(de="Einstellung cpu_tdp_w", en="setting cpu_tdp_w")
 _BASIS_TDP = Text(de="TDP-Tabelle von codecarbon", en="codecarbon's TDP table")
+_BASIS_FAMILY = Text(de="{family}: {watts} W je logischer CPU", en="{family}: {watts} W per logical CPU")
+_BASIS_UNVERIFIED = Text(
+    de="{family}: {watts} W je logischer CPU, nicht nachgeprüft",
+    en="{family}: {watts} W per logical CPU, not verified",
+)
 _BASIS_PER_CPU = Text(de="3 W je logischer CPU", en="3 W per logical CPU")
+_ALLOTTED = Text(
+    de="{basis}; für {cpus} von {of} CPUs, mit der CPU-Zeit der eigenen Kontrollgruppe",
+    en="{basis}; for {cpus} of {of} CPUs, with the CPU time of our own control group",
+)
+_ALLOTTED_SHARE = Text(
+    de="{basis}; für {cpus} von {of} CPUs, mit diesem Anteil an der CPU-Zeit der Maschine",
+    en="{basis}; for {cpus} of {of} CPUs, with this share of the machine's CPU time",
+)
 
 
 @dataclass(frozen=True, slots=True)
-class _FullPower:
-    watts: float
+class _Load:
+    """The load line of one logical CPU, and where it comes from."""
+
+    full_w: float
+    idle_share: float
     method: str
     basis: Text
     low_rel: float
@@ -66,60 +107,70 @@ class _FullPower:
 
 
 class CpuEstimateCollector:
-    """A model counter: energy of the CPUs from design power and utilisation."""
+    """A model counter: energy of the CPUs from a load line and utilisation."""
 
     name = "cpu_estimate"
     slow = False
-    verified_on: str | None = "virtual machines (Intel Xeon), 2026-11-21"
+    verified_on: str | None = "virtual machines (Intel Xeon; AMD EPYC, 2 vCPUs), 2026-11-21"
 
     def __init__(self, host: Host) -> None:
         self._host = host
         self._ticks = os.sysconf("SC_CLK_TCK")
-        self._cpus = logical_cpus(host)
-        self._full_w = 0.0
+        self._cgroup: Cgroup | None = None
+        self._idle_w = 0.0  # of all CPUs we have
+        self._busy_w = 0.0  # what one second of busy time on the machine, or in our group, costs in J
         self._file = -1
         self._channel_id = ""
 
     def probe(self) -> Probe:
-        """Offer one estimated channel wherever /proc/stat can be read."""
-        if not os.access(self._host.proc_root / "stat", os.R_OK):
+        """Offer one estimated channel wherever busy time can be read."""
+        allotment = cpu_allotment(self._host)
+        self._cgroup = allotment.cgroup if allotment else None
+        source = self._cgroup.cpu_folder if self._cgroup else self._host.proc_root / "stat"
+        if not os.access(source, os.R_OK):
             return Unavailable(_NO_STAT)
-        full = self._full_power()
-        self._full_w = full.watts
+        total = logical_cpus(self._host)
+        cpus = allotment.cpus if allotment else float(total)
+        load = self._load(total)
+        full_w = load.full_w * cpus
+        self._idle_w = load.idle_share * full_w
+        shared = allotment is not None and allotment.cgroup is None
+        self._busy_w = (full_w - self._idle_w) / (total if shared else cpus)
         channel = Channel(
-            id=f"{self.name}:cpu",
+            id=f"{self.name}:allotted" if allotment else f"{self.name}:cpu",
             collector=self.name,
             component=Component.CPU,
             kind=Kind.COUNTER,
             quality=Quality.ESTIMATED,
-            device=cpu_model(self._host) or "CPU",
+            device=_device(cpu_model(self._host) or "CPU", allotment),
             host=self._host.name,
-            method=full.method,
-            uncertainty_rel=full.high_rel,
-            uncertainty_low_rel=full.low_rel,
+            method=load.method,
+            uncertainty_rel=max(load.high_rel, _UNKNOWN_HIGH_REL) if shared else load.high_rel,
+            uncertainty_low_rel=max(load.low_rel, _UNKNOWN_LOW_REL) if shared else load.low_rel,
             # Tick counting is coarse: allow a few ticks of all CPUs in one interval.
-            max_power_uw=int(4 * full.watts * UW_PER_W),
+            max_power_uw=int(4 * full_w * UW_PER_W),
             # The kernel counts busy time in ticks: at either end each CPU may be off by one.
-            resolution_uj=int((1 - IDLE_SHARE) * full.watts / self._ticks * UJ_PER_J),
-            note=_NOTE.format(watts=full.watts, basis=full.basis),
+            resolution_uj=int((full_w - self._idle_w) / self._ticks * UJ_PER_J),
+            policy="allotment" if allotment else None,
+            note=_note(self._idle_w, full_w, load.basis, allotment),
         )
-        return Available((channel,))
+        return Available((channel,), sources={channel.id: str(source)})
 
     def open(self, channels: Sequence[Channel]) -> None:
         """Keep /proc/stat open."""
         self._channel_id = channels[0].id
-        self._file = os.open(self._host.proc_root / "stat", os.O_RDONLY | os.O_CLOEXEC)
+        if self._cgroup is None:
+            self._file = os.open(self._host.proc_root / "stat", os.O_RDONLY | os.O_CLOEXEC)
 
     def read(self) -> list[Reading]:
         """Return the model counter."""
         t_ns = self._host.clock.mono_ns()
         try:
-            line = os.pread(self._file, 512, 0).partition(b"\n")[0].decode("ascii")
-            busy_s = busy_seconds(line, self._ticks)
+            busy_s = self._busy_s()
         except (OSError, ValueError) as error:
-            return [Gap(self._channel_id, t_ns, f"procfs_{type(error).__name__}")]
-        idle_w = IDLE_SHARE * self._full_w
-        energy_j = idle_w * t_ns / NS_PER_S + (self._full_w - idle_w) * busy_s / self._cpus
+            door = "procfs" if self._cgroup is None else "cgroup"
+            return [Gap(self._channel_id, t_ns, f"{door}_{type(error).__name__}")]
+        energy_j = self._idle_w * t_ns / NS_PER_S + self._busy_w * busy_s
         return [CounterReading(self._channel_id, t_ns, int(energy_j * UJ_PER_J))]
 
     def close(self) -> None:
@@ -128,11 +179,48 @@ class CpuEstimateCollector:
             os.close(self._file)
             self._file = -1
 
-    def _full_power(self) -> _FullPower:
-        if self._host.knowledge.cpu_tdp_w is not None:
-            return _FullPower(self._host.knowledge.cpu_tdp_w, METHOD_USER, _BASIS_USER, 0.4, 0.4)
+    def _busy_s(self) -> float:
+        if self._cgroup is not None:
+            return cgroup_cpu_us(self._cgroup) / 1e6
+        return busy_seconds(os.pread(self._file, 512, 0).partition(b"\n")[0].decode("ascii"), self._ticks)
+
+    def _load(self, total: int) -> _Load:
         model = cpu_model(self._host)
+        family = cpu_power(cpu_identity(self._host), plain_model(model or ""))
+        idle_share = family.idle_share if family else IDLE_SHARE
+        set_w = self._host.knowledge.cpu_tdp_w
+        if set_w is not None:
+            return _Load(set_w / total, idle_share, METHOD_USER, _BASIS_USER, _TDP_REL, _TDP_REL)
         tdp_w = cpu_tdp_w(model) if model and not is_virtual(self._host) else None
         if tdp_w is not None:
-            return _FullPower(tdp_w * sockets(self._host), METHOD_TDP, _BASIS_TDP, 0.4, 0.4)
-        return _FullPower(WATTS_PER_LOGICAL_CPU * self._cpus, METHOD_PER_CPU, _BASIS_PER_CPU, 0.5, 1.0)
+            full_w = tdp_w * sockets(self._host) / total
+            return _Load(full_w, idle_share, METHOD_TDP, _BASIS_TDP, _TDP_REL, _TDP_REL)
+        if family is not None:
+            basis = _family_basis(family)
+            low_rel, high_rel = family.low_rel, family.high_rel
+            return _Load(family.full_w_per_cpu, idle_share, METHOD_FAMILY, basis, low_rel, high_rel)
+        return _Load(
+            WATTS_PER_LOGICAL_CPU, IDLE_SHARE, METHOD_PER_CPU, _BASIS_PER_CPU, _UNKNOWN_LOW_REL, _UNKNOWN_HIGH_REL
+        )
+
+
+def _device(model: str, allotment: CpuAllotment | None) -> str:
+    return model if allotment is None else f"{model} ({allotment.cpus:g}/{allotment.of} CPUs)"
+
+
+def _family_basis(family: CpuPower) -> Text:
+    sentence = _BASIS_FAMILY if family.verified else _BASIS_UNVERIFIED
+    return sentence.format(family=family.family, watts=_figure(family.full_w_per_cpu))
+
+
+def _note(idle_w: float, full_w: float, basis: Text, allotment: CpuAllotment | None) -> Text:
+    if allotment is not None:
+        sentence = _ALLOTTED if allotment.cgroup is not None else _ALLOTTED_SHARE
+        basis = sentence.format(basis=basis, cpus=_figure(allotment.cpus), of=allotment.of)
+    return _NOTE.format(idle=_figure(idle_w), full=_figure(full_w), basis=basis)
+
+
+def _figure(value: float) -> Text:
+    """Say a number with at most two significant digits after a small whole part, in both languages."""
+    text = f"{value:.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"  # noqa: PLR2004
+    return Text(de=text.replace(".", ","), en=text)

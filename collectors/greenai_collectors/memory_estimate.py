@@ -1,7 +1,11 @@
 """Memory energy where no DRAM counter can be read: size in use times watts per gigabyte. An estimate.
 
 0.3725 W/GB is the figure of Green Algorithms (Lannelongue, Grealey, Inouye, Advanced Science 2021); ±50 %.
-The size is what the machine has in use (MemTotal - MemAvailable), so a big idle host is not billed to a small job.
+
+The size is what is in use, so a big idle host is not billed to a small job: of a container or Slurm job, the
+memory of its own control group (without the page cache of files, see greenai.host.cgroup); else of the machine,
+MemTotal - MemAvailable. It is never more than what the container or job may have: the limit of the control group,
+or what Slurm was asked for (``--mem``, ``--mem-per-cpu``).
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ from greenai.core.collector import Available, Incident, Probe, Unavailable
 from greenai.core.reading import Gap, PowerReading, Reading
 from greenai.core.text import Text
 from greenai.core.units import BYTES_PER_GB, UW_PER_W
+from greenai.host.allotment import MemoryAllotment, memory_allotment
+from greenai.host.cgroup import Cgroup, cgroup_memory_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +43,14 @@ _NOTE = Text(
     de="Geschätzt: belegter Speicher x 0,3725 W/GB.",
     en="Estimated: memory in use x 0.3725 W/GB.",
 )
+_NOTE_OWN = Text(
+    de="Geschätzt: belegter Speicher der eigenen Kontrollgruppe x 0,3725 W/GB, höchstens {watts} W ({size} GB).",
+    en="Estimated: memory in use by our own control group x 0.3725 W/GB, at most {watts} W ({size} GB).",
+)
+_NOTE_LIMIT = Text(
+    de="Geschätzt: belegter Speicher der Maschine x 0,3725 W/GB, höchstens {watts} W (von Slurm: {size} GB).",
+    en="Estimated: memory in use on the machine x 0.3725 W/GB, at most {watts} W (from Slurm: {size} GB).",
+)
 
 
 class MemoryEstimateCollector:
@@ -48,6 +62,8 @@ class MemoryEstimateCollector:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._cgroup: Cgroup | None = None
+        self._limit_bytes = 0
         self._file = -1
         self._channel_id = ""
 
@@ -58,42 +74,69 @@ class MemoryEstimateCollector:
             total_bytes = _sizes(path.read_bytes())["MemTotal"]
         except (OSError, KeyError):
             return Unavailable(_NO_MEMINFO)
+        allotment = memory_allotment(self._host, total_bytes)
+        self._cgroup = allotment.cgroup if allotment else None
+        self._limit_bytes = (allotment.limit_bytes if allotment else None) or total_bytes
+        source = self._cgroup.memory_folder if self._cgroup else path
+        limit_w = _watts(self._limit_bytes)
         channel = Channel(
-            id=f"{self.name}:dram",
+            id=f"{self.name}:allotted" if allotment else f"{self.name}:dram",
             collector=self.name,
             component=Component.DRAM,
             kind=Kind.POWER,
             quality=Quality.ESTIMATED,
-            device="RAM",
+            device=f"RAM ({self._limit_bytes / BYTES_PER_GB:.0f} GB)" if allotment else "RAM",
             host=self._host.name,
             method=METHOD,
             uncertainty_rel=_UNCERTAINTY,
-            max_power_uw=int(total_bytes / BYTES_PER_GB * WATTS_PER_GB * UW_PER_W) + UW_PER_W,
-            note=_NOTE,
+            max_power_uw=int(limit_w * UW_PER_W) + UW_PER_W,
+            policy="allotment" if allotment else None,
+            note=_note(limit_w, self._limit_bytes, allotment),
         )
-        return Available((channel,))
+        return Available((channel,), sources={channel.id: str(source)})
 
     def open(self, channels: Sequence[Channel]) -> None:
         """Keep /proc/meminfo open."""
         self._channel_id = channels[0].id
-        self._file = os.open(self._host.proc_root / "meminfo", os.O_RDONLY | os.O_CLOEXEC)
+        if self._cgroup is None:
+            self._file = os.open(self._host.proc_root / "meminfo", os.O_RDONLY | os.O_CLOEXEC)
 
     def read(self) -> list[Reading]:
         """Return the power of the memory in use."""
         t_ns = self._host.clock.mono_ns()
         try:
-            sizes = _sizes(os.pread(self._file, 256, 0))
-            in_use_bytes = sizes["MemTotal"] - sizes["MemAvailable"]
-        except (OSError, KeyError) as error:
-            return [Gap(self._channel_id, t_ns, f"procfs_{type(error).__name__}")]
-        power_uw = int(in_use_bytes / BYTES_PER_GB * WATTS_PER_GB * UW_PER_W)
-        return [PowerReading(self._channel_id, t_ns, power_uw)]
+            in_use_bytes = min(self._in_use_bytes(), self._limit_bytes)
+            if in_use_bytes < 0:
+                raise ValueError("more memory available than there is")  # noqa: TRY301  # one way to a gap
+        except (OSError, KeyError, ValueError) as error:
+            door = "procfs" if self._cgroup is None else "cgroup"
+            return [Gap(self._channel_id, t_ns, f"{door}_{type(error).__name__}")]
+        return [PowerReading(self._channel_id, t_ns, int(_watts(in_use_bytes) * UW_PER_W))]
 
     def close(self) -> None:
         """Close /proc/meminfo."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+    def _in_use_bytes(self) -> int:
+        if self._cgroup is not None:
+            return cgroup_memory_bytes(self._cgroup)
+        sizes = _sizes(os.pread(self._file, 256, 0))
+        return sizes["MemTotal"] - sizes["MemAvailable"]
+
+
+def _watts(size_bytes: int) -> float:
+    return size_bytes / BYTES_PER_GB * WATTS_PER_GB
+
+
+def _note(limit_w: float, limit_bytes: int, allotment: MemoryAllotment | None) -> Text:
+    if allotment is None:
+        return _NOTE
+    sentence = _NOTE_OWN if allotment.cgroup is not None else _NOTE_LIMIT
+    watts = f"{limit_w:.0f}" if limit_w >= 10 else f"{limit_w:.1f}"  # noqa: PLR2004
+    size = f"{limit_bytes / BYTES_PER_GB:.0f}"
+    return sentence.format(watts=Text(de=watts.replace(".", ","), en=watts), size=size)
 
 
 def _sizes(meminfo: bytes) -> dict[str, int]:

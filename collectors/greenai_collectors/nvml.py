@@ -1,38 +1,43 @@
 """NVIDIA GPUs by NVML (``pynvml``, the official nvidia-ml-py): the energy counter, else polled power.
 
-``nvmlDeviceGetTotalEnergyConsumption`` counts **mJ** since the driver was loaded, on Volta and newer, renewed
-about every 100 ms. ``nvmlDeviceGetPowerUsage`` gives **mW**; on most boards it sees a short window of each
-period only (Yang, Adámek, Armour, SC24, arXiv:2312.02741), hence the wider uncertainty.
+Which meters there are and what they mean: ``greenai.host.nvml_meters``. Which GPUs are the program's:
+``greenai.core.visible_devices``. Channels::
+
+    nvml:GPU-<uuid>                 a GPU: its counter, else its power
+    nvml:GPU-<uuid>/<gi>/<ci>+...   MIG devices of one board: the whole board's meter, allocated by slices
+    nvml:module:GPU-<uuid>          a Grace superchip: GPUs, Grace and memories; the GPU alone is offered beside it
+
+A superchip's module contains its GPU, so the cover rule counts one of the two. A module is offered only where all
+its GPUs are the program's. MIG devices have no meter of their own (NVML API Reference Guide).
 """
 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from greenai.core.channel import Channel, Component, Kind, Quality
+from greenai.core.channel import Channel, Kind
 from greenai.core.collector import Available, Incident, Probe, Unavailable
+from greenai.core.device_doubts import device_doubt
 from greenai.core.reading import CounterReading, Gap, PowerReading, Reading
 from greenai.core.text import Text
-from greenai.core.units import UJ_PER_MJ, UW_PER_MW, UW_PER_W
-from greenai.host.nvml import NO_LIBRARY
+from greenai.core.visible_devices import Doubt, visible_devices
+from greenai.host.nvml import ERROR_DRIVER_NOT_LOADED, ERROR_UNINITIALIZED, NO_LIBRARY, error_code
+from greenai.host.nvml_channels import gpu_channel, module_channel
+from greenai.host.nvml_devices import list_boards, whole_modules
+from greenai.host.nvml_meters import BadValueError, Standstill, find_meters, read_meter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from greenai.core.visible_devices import GpuDevice, Selection, Visible
     from greenai.host import Host
     from greenai.host.nvml import NvmlApi
+    from greenai.host.nvml_devices import Board, Boards
+    from greenai.host.nvml_meters import Meter, Meters
 
-METHOD_COUNTER = "nvml_energy_counter"
-METHOD_POWER = "nvml_power_polled"
-_MAX_GPU_POWER_UW = 3000 * UW_PER_W
-
-# ~95 % half-widths after Yang et al.; short runs suffer from the 100 ms renewal of the counter.
-_UNCERTAINTY_COUNTER = 0.05
-_UNCERTAINTY_POWER = 0.10
-_UNCERTAINTY_SHORT = ((5.0, 0.40), (60.0, 0.10))
-_UNCERTAINTY_SHORT_POWER = ((5.0, 0.40), (60.0, 0.20))
+LIBRARY = "libnvidia-ml.so.1"
 
 _ABSENT = Incident(
     "nvml_absent",
@@ -50,30 +55,36 @@ _NONE_VISIBLE = Incident(
         en="No GPU is visible (CUDA_VISIBLE_DEVICES excludes all, or there is none).",
     ),
 )
-_UNKNOWN_DEVICE = Text(
-    de="CUDA_VISIBLE_DEVICES nennt „{entry}“; diese GPU wurde nicht gefunden und nicht gemessen.",
-    en='CUDA_VISIBLE_DEVICES names "{entry}"; that GPU was not found and not measured.',
+_DENIED = Incident(
+    "nvml_no_permission",
+    Text(
+        de="Es gibt NVIDIA-GPUs, aber dieser Benutzer darf keine davon öffnen.",
+        en="There are NVIDIA GPUs, but this user may open none of them.",
+    ),
+    Text(
+        de='sudo usermod -aG "$(stat -c %G /dev/nvidia0)" "$USER" (danach neu anmelden)',
+        en='sudo usermod -aG "$(stat -c %G /dev/nvidia0)" "$USER" (then log in again)',
+    ),
 )
 _UNREACHABLE = Text(
     de="GPU {index} antwortet nicht ({reason}); sie wird nicht gemessen.",
     en="GPU {index} does not answer ({reason}); it is not measured.",
 )
+_CHECK_DEVICE = Text(de="Prüfen mit: nvidia-smi -q -i {index}", en="Check with: nvidia-smi -q -i {index}")
 _NO_ENERGY = Text(
     de="{device} gibt weder Energie noch Leistung an ({reason}); ihre Energie ist unbekannt.",
     en="{device} reports neither energy nor power ({reason}); its energy is unknown.",
 )
-_SUPERCHIP = Text(
-    de="Bei diesem Superchip kann der Wert die CPU enthalten.",
-    en="On this superchip the figure may contain the CPU.",
-)
 
 
-@dataclass(frozen=True, slots=True)
-class _Device:
-    index: int
+@dataclass(slots=True)
+class _Source:
+    """Where the readings of a channel come from."""
+
     uuid: str
-    name: str
     handle: Any
+    meter: Meter
+    standstill: Standstill = field(default_factory=Standstill)
 
 
 class NvmlCollector:
@@ -86,129 +97,144 @@ class NvmlCollector:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._api: NvmlApi | None = None
-        self._opened: list[tuple[Channel, Any]] = []
+        self._holds = False  # a nvmlInit of ours is not yet paid back
+        self._sources: dict[str, _Source] = {}
+        self._opened: tuple[Channel, ...] = ()
 
     def probe(self) -> Probe:
         """List the visible GPUs and find out which of them count energy."""
-        load = self._host.load_nvml()
-        if load.api is None:
-            if load.reason == NO_LIBRARY:
-                return Unavailable(_ABSENT, expected=True)
-            return Unavailable(Incident("nvml_failed", _FAILED.format(reason=load.reason), _CHECK_DRIVER))
-        self._api = load.api
+        if self._api is None:
+            load = self._host.load_nvml()
+            if load.api is None:
+                return Unavailable(_ABSENT, expected=True) if load.reason == NO_LIBRARY else _failed(load.reason)
+            self._api = load.api
         try:
-            devices, incidents = self._visible(self._api)
-            channels = []
-            for device in devices:
-                found = self._channel(self._api, device)
-                if isinstance(found, Channel):
-                    channels.append(found)
-                else:
-                    incidents.append(found)
+            if not self._holds:
+                self._api.nvmlInit()
+                self._holds = True
+            found = list_boards(self._api, self._host)
         except self._api.NVMLError as error:
-            return Unavailable(Incident("nvml_failed", _FAILED.format(reason=error), _CHECK_DRIVER))
+            # Without a loaded driver no program can use a GPU.
+            no_driver = error_code(error) == ERROR_DRIVER_NOT_LOADED
+            return Unavailable(_ABSENT, expected=True) if no_driver else _failed(error)
+        selection = visible_devices(self._host.environ, [board.device for board in found.boards])
+        channels, incidents = self._offer(self._api, found, selection)
         if channels:
-            return Available(tuple(channels), tuple(incidents))
+            return Available(tuple(channels), tuple(incidents), {channel.id: LIBRARY for channel in channels})
         if incidents:
             return Unavailable(incidents[0])
+        if found.denied and not found.boards and "SLURM_JOB_ID" not in self._host.environ:
+            return Unavailable(_DENIED)
         return Unavailable(_NONE_VISIBLE, expected=True)
 
     def open(self, channels: Sequence[Channel]) -> None:
-        """Look up the devices again; their handles belong to this process."""
-        if self._api is None:
-            return
-        handles = {f"{self.name}:{device.uuid}": device.handle for device in self._visible(self._api)[0]}
-        self._opened = [(channel, handles.get(channel.id)) for channel in channels]
+        """Remember what to read; the handles of the probe belong to this process and stay valid."""
+        self._opened = tuple(channels)
 
     def read(self) -> list[Reading]:
         """Read every GPU once."""
-        return [self._read(channel, handle) for channel, handle in self._opened]
+        readings = [self._read(channel) for channel in self._opened]
+        if not self._holds and self._start_again():
+            readings = [self._read(channel) for channel in self._opened]
+        return readings
 
     def close(self) -> None:
-        """Leave NVML as it was found."""
-        if self._api is not None:
+        """Leave NVML as it was found: it counts its starts, and the last end ends it."""
+        if self._api is not None and self._holds:
             with contextlib.suppress(self._api.NVMLError):
                 self._api.nvmlShutdown()
-            self._api = None
-        self._opened = []
+        self._api, self._holds = None, False
+        self._sources, self._opened = {}, ()
 
-    def _read(self, channel: Channel, handle: Any) -> Reading:
+    def _read(self, channel: Channel) -> Reading:
+        source = self._sources.get(channel.id)
         t_ns = self._host.clock.mono_ns()
-        if self._api is None or handle is None:
+        if self._api is None or source is None or source.handle is None:
             return Gap(channel.id, t_ns, "nvml_device_gone")
         try:
-            if channel.kind is Kind.COUNTER:
-                energy_mj = self._api.nvmlDeviceGetTotalEnergyConsumption(handle)
-                return CounterReading(channel.id, t_ns, int(energy_mj) * UJ_PER_MJ)
-            power_mw = self._api.nvmlDeviceGetPowerUsage(handle)
-            return PowerReading(channel.id, t_ns, int(power_mw) * UW_PER_MW)
+            value = read_meter(self._api, source.handle, source.meter)
         except self._api.NVMLError as error:
+            if error_code(error) == ERROR_UNINITIALIZED:
+                self._holds = False  # somebody in this process ended NVML once too often: it was our start
             return Gap(channel.id, t_ns, f"nvml_{_slug(error)}")
+        except BadValueError as error:
+            return Gap(channel.id, t_ns, str(error))
+        if channel.kind is Kind.POWER:
+            return PowerReading(channel.id, t_ns, value)
+        if source.standstill.seen(self._api, source.handle, value, t_ns):
+            return Gap(channel.id, t_ns, "nvml_counter_stands_still")
+        return CounterReading(channel.id, t_ns, value)
 
-    def _visible(self, api: NvmlApi) -> tuple[list[_Device], list[Incident]]:
-        """Return the devices the program may use, and what is wrong with the others.
-
-        Indices, UUIDs and UUID prefixes are understood. As in CUDA, -1 or an empty value hides everything, and
-        nothing after an invalid entry counts.
-        """
-        devices: list[_Device] = []
-        unreachable: list[Incident] = []
-        for index in range(api.nvmlDeviceGetCount()):
-            try:
-                handle = api.nvmlDeviceGetHandleByIndex(index)
-                uuid, name = api.nvmlDeviceGetUUID(handle), api.nvmlDeviceGetName(handle)
-            except api.NVMLError as error:  # fallen off the bus, or another job's
-                message = _UNREACHABLE.format(index=index, reason=error)
-                unreachable.append(Incident("nvml_device_unreachable", message))
-            else:
-                devices.append(_Device(index, uuid, name, handle))
-        wanted = self._host.environ.get("CUDA_VISIBLE_DEVICES")
-        if wanted is None:
-            return devices, unreachable
-        chosen: list[_Device] = []
-        for entry in (part.strip() for part in wanted.split(",")):
-            matches = [
-                device
-                for device in devices
-                if (entry.isdecimal() and device.index == int(entry))
-                or (entry.startswith("GPU-") and device.uuid.startswith(entry))
-            ]
-            if len(matches) != 1:
-                if entry not in {"", "-1", "NoDevFiles"}:
-                    unreachable.append(Incident("nvml_device_unknown", _UNKNOWN_DEVICE.format(entry=entry)))
-                break
-            if matches[0] not in chosen:
-                chosen.append(matches[0])
-        return chosen, unreachable
-
-    def _channel(self, api: NvmlApi, device: _Device) -> Channel | Incident:
-        label = f"{device.name} ({device.uuid})"
-        counter = power = None
+    def _start_again(self) -> bool:
+        """Start NVML anew, once per round; the handles from before are void."""
+        if self._api is None:
+            return False
         try:
-            counter = api.nvmlDeviceGetTotalEnergyConsumption(device.handle)
-        except api.NVMLError as counter_error:
-            reason = str(counter_error)
+            self._api.nvmlInit()
+        except self._api.NVMLError:
+            return False
+        self._holds = True
+        for source in self._sources.values():
             try:
-                power = api.nvmlDeviceGetPowerUsage(device.handle)
-            except api.NVMLError as power_error:
-                reason = str(power_error)
-        if counter is None and power is None:
-            return Incident("nvml_no_energy", _NO_ENERGY.format(device=label, reason=reason))
-        counts = counter is not None
-        return Channel(
-            id=f"{self.name}:{device.uuid}",
-            collector=self.name,
-            component=Component.GPU,
-            kind=Kind.COUNTER if counts else Kind.POWER,
-            quality=Quality.MEASURED,
-            device=f"{device.index} {device.name}",
-            host=self._host.name,
-            method=METHOD_COUNTER if counts else METHOD_POWER,
-            uncertainty_rel=_UNCERTAINTY_COUNTER if counts else _UNCERTAINTY_POWER,
-            uncertainty_short=_UNCERTAINTY_SHORT if counts else _UNCERTAINTY_SHORT_POWER,
-            max_power_uw=_MAX_GPU_POWER_UW,
-            note=_SUPERCHIP if "GH200" in device.name or "GB200" in device.name else None,
-        )
+                source.handle = self._api.nvmlDeviceGetHandleByUUID(source.uuid)
+            except self._api.NVMLError:
+                source.handle = None
+        return True
+
+    def _offer(self, api: NvmlApi, found: Boards, selection: Selection) -> tuple[list[Channel], list[Incident]]:
+        doubt = device_doubt(selection)
+        incidents = [doubt] if doubt else []
+        boards = {board.device: board for board in found.boards}
+        own = [(visible, boards[visible.device]) for visible in selection.visible]
+        # What was not found may be one of those that do not answer.
+        silent = found.boards if selection.doubt is Doubt.NOT_FOUND else [board for _, board in own]
+        incidents += [_unreachable(board) for board in silent if board.handle is None]
+        meters = {board.device: find_meters(api, board) for _, board in own if board.handle is not None}
+        modules = self._modules(found, own, meters)
+        channels = list(modules)
+        for visible, board in own:
+            if board.handle is None:
+                continue
+            device, of_board = board.device, meters[board.device]
+            if of_board.gpu is not None:
+                channel = gpu_channel(self._host.name, board, visible, of_board, of_board.gpu)
+                channels.append(self._source(channel, board, of_board.gpu))
+            elif not modules:
+                name = f"{device.name} ({device.uuid})"
+                incidents.append(
+                    Incident("nvml_no_energy", _NO_ENERGY.format(device=name, reason=of_board.reason))
+                )
+        return channels, incidents
+
+    def _modules(
+        self, found: Boards, own: Sequence[tuple[Visible, Board]], meters: Mapping[GpuDevice, Meters]
+    ) -> list[Channel]:
+        """Return the superchip modules: all or none, for where they are counted no GPU beside them is."""
+        answering = [(visible, board) for visible, board in own if board.handle is not None]
+        whole = [board for visible, board in answering if not visible.mig_devices]
+        channels: list[Channel] = []
+        covered = 0
+        for members in whole_modules(found.boards, whole):
+            first = min(members, key=lambda board: board.device.uuid)
+            meter = meters[first.device].module
+            if meter is not None:
+                channels.append(self._source(module_channel(self._host.name, first, meter), first, meter))
+                covered += len(members)
+        return channels if covered == len(answering) else []
+
+    def _source(self, channel: Channel, board: Board, meter: Meter) -> Channel:
+        self._sources[channel.id] = _Source(board.device.uuid, board.handle, meter)
+        return channel
+
+
+def _failed(reason: object) -> Unavailable:
+    return Unavailable(Incident("nvml_failed", _FAILED.format(reason=reason), _CHECK_DRIVER))
+
+
+def _unreachable(board: Board) -> Incident:
+    index = board.device.index
+    message = _UNREACHABLE.format(index=index, reason=board.trouble)
+    return Incident("nvml_device_unreachable", message, _CHECK_DEVICE.format(index=index))
 
 
 def _slug(error: Exception) -> str:

@@ -1,50 +1,51 @@
 """Intel and AMD processors: RAPL energy counters by the kernel's powercap interface.
 
-Layout (Documentation/power/powercap/powercap.rst), every zone also listed flat in the class folder::
+Layout (Documentation/power/powercap/powercap.rst; drivers/powercap/intel_rapl_common.c and powercap_sys.c). Every
+zone is linked from the class folder, a subzone also lies inside its package's; numbers are **hexadecimal**::
 
     /sys/class/powercap/intel-rapl:0/name                  package-0        <- counted
-    /sys/class/powercap/intel-rapl:0/energy_uj             **µJ**, wraps at max_energy_range_uj
+    /sys/class/powercap/intel-rapl:0/energy_uj             **µJ**, the register's 32 bits times its unit
+    /sys/class/powercap/intel-rapl:0/max_energy_range_uj   the counter's last value before 0
     /sys/class/powercap/intel-rapl:0:0/name                core             <- inside the package
     /sys/class/powercap/intel-rapl:0:1/name                dram             <- counted, not inside the package
-    /sys/class/powercap/intel-rapl:1/name                  psys             <- contains the package on clients
+    /sys/class/powercap/intel-rapl:0/intel-rapl:0:1/       the same zone once more
+    /sys/class/powercap/intel-rapl:1/name                  psys             <- around the package
+    /sys/class/powercap/intel-rapl:a/name                  package-10       <- the eleventh socket
     /sys/class/powercap/intel-rapl-mmio:0/name             package-0        <- the same counter once more
 
-Only packages and DRAM are summed; psys and core would count joules twice. A zone that appears under a second
-interface (MMIO) is taken once.
+Only packages and DRAM are summed; psys, core and uncore would count joules twice. A domain that appears more than
+once (MMIO, the dies of an AMD package) is taken once, by the first of its zones that may be read. AMD processors
+(family 17h and later, kernel 5.8) have packages, but no DRAM. What the domains mean: ``greenai.host.rapl``.
+
+Since kernel 5.10 ``energy_uj`` is for root only (CVE-2020-8694), all else for everybody. Docker (since 24.0.7),
+containerd and podman lay an empty folder over /sys/devices/virtual/powercap: the zones are listed, but their links
+are dead.
 """
 
 from __future__ import annotations
 
+import errno
 import os
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Available, Incident, Probe, Unavailable
 from greenai.core.reading import CounterReading, Gap, Reading
 from greenai.core.text import Text
-from greenai.core.units import UW_PER_W
-from greenai.host.cpu import cpu_vendor
 from greenai.host.machine import read_text
+from greenai.host.rapl import rapl_channel, rapl_zones, wrap_by_powercap_uj, zone_folders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from greenai.core.channel import Channel
     from greenai.host import Host
+    from greenai.host.rapl import RaplZone
 
 METHOD = "rapl_powercap"
-_ZONE = re.compile(r"^intel-rapl(?:-mmio)?:\d+(?::\d+)?$")
-_PACKAGE = re.compile(r"^package-\d+(?:-die-\d+)?$")
-_MAX_PACKAGE_POWER_UW = 1000 * UW_PER_W
-_MAX_DRAM_POWER_UW = 400 * UW_PER_W
 
-# ~95 % half-widths. Intel since Haswell is measured (Khan et al., ToMPECS 2018), DRAM less exactly (Desrochers
-# et al., MEMSYS 2016); AMD Zen 2 is partly modelled (Schöne et al., 2021). Recalled figures, not yet re-checked.
-_UNCERTAINTY_INTEL = 0.05
-_UNCERTAINTY_AMD = 0.10
-_UNCERTAINTY_DRAM = 0.20
+# The largest register at the coarsest unit the driver knows (1 J): nothing above is a reading.
+_MAX_ENERGY_UJ = 2**32 * 1_000_000
 
 _ABSENT = Incident(
     "rapl_absent",
@@ -53,24 +54,42 @@ _ABSENT = Incident(
         en="This machine has no RAPL counters (usual in virtual machines).",
     ),
 )
+_NO_PACKAGE = Incident(
+    "rapl_no_package",
+    Text(
+        de="RAPL zählt hier weder Prozessor noch Speicher, nur anderes (psys, core); was davon worin enthalten "
+        "ist, hängt vom Gerät ab, darum wird es nicht gezählt.",
+        en="RAPL counts neither processor nor memory here, only other domains (psys, core); what contains what "
+        "depends on the device, so they are not counted.",
+    ),
+)
+_HIDDEN = Incident(
+    "rapl_hidden",
+    Text(
+        de="Die CPU-Energiezähler sind in diesem Container verdeckt (/sys/devices/virtual/powercap ist leer).",
+        en="The CPU energy counters are hidden in this container (/sys/devices/virtual/powercap is empty).",
+    ),
+    Text(
+        de="Den Container so starten: docker run --security-opt systempaths=unconfined …, "
+        "podman run --security-opt unmask=/sys/devices/virtual/powercap …",
+        en="Start the container like this: docker run --security-opt systempaths=unconfined …, "
+        "podman run --security-opt unmask=/sys/devices/virtual/powercap …",
+    ),
+    "rapl:package-0",
+)
 _UNREADABLE = Text(
-    de="Der CPU-Energiezähler {path} ist für diesen Benutzer nicht lesbar.",
-    en="The CPU energy counter {path} may not be read by this user.",
+    de="Der CPU-Energiezähler {path} ist für diesen Benutzer nicht lesbar ({reason}).",
+    en="The CPU energy counter {path} may not be read by this user ({reason}).",
+)
+_UDEV = (
+    """echo 'SUBSYSTEM=="powercap", KERNEL=="intel-rapl*:*", ACTION=="add", """
+    """RUN+="/bin/chmod a+r /sys%p/energy_uj"' """
+    "| sudo tee /etc/udev/rules.d/70-greenai.rules && sudo udevadm trigger --action=add --subsystem-match=powercap"
 )
 _MAKE_READABLE = Text(
-    de="Bis zum Neustart: sudo chmod a+r /sys/class/powercap/intel-rapl*/energy_uj "
-    "(dauerhaft: udev-Regel aus docs/sensors.md)",
-    en="Until the next boot: sudo chmod a+r /sys/class/powercap/intel-rapl*/energy_uj "
-    "(for good: the udev rule in docs/sensors.md)",
+    de=f"Bis zum Neustart: sudo chmod a+r /sys/class/powercap/intel-rapl*/energy_uj (dauerhaft: {_UDEV} )",
+    en=f"Until the next boot: sudo chmod a+r /sys/class/powercap/intel-rapl*/energy_uj (for good: {_UDEV} )",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Zone:
-    device: str
-    component: Component
-    folder: Path
-    readable: bool
 
 
 class RaplCollector:
@@ -82,42 +101,44 @@ class RaplCollector:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._paths: dict[str, Path] = {}
         self._files: list[tuple[str, int]] = []
 
     def probe(self) -> Probe:
         """List the packages and DRAM zones that may be read."""
-        zones = self._zones()
-        if not zones:
-            return Unavailable(_ABSENT, expected=True)
-        closed = tuple(
-            Incident("rapl_unreadable", _UNREADABLE.format(path=zone.folder / "energy_uj"), _MAKE_READABLE)
-            for zone in zones
-            if not zone.readable
-        )
-        channels = tuple(self._channel(zone) for zone in zones if zone.readable)
-        return Available(channels, closed) if channels else Unavailable(closed[0])
+        folders = zone_folders(self._host)
+        domains = rapl_zones(self._host, folders)
+        if not domains:
+            return _nothing(folders)
+        channels: list[Channel] = []
+        closed: list[Incident] = []
+        for zones in domains.values():
+            problems = [_problem(zone.folder / "energy_uj") for zone in zones]
+            if None in problems:
+                zone = zones[problems.index(None)]
+                channel = self._channel(zone)
+                channels.append(channel)
+                self._paths[channel.id] = zone.folder / "energy_uj"
+            else:
+                path, domain = zones[0].folder / "energy_uj", zones[0].domain
+                text = _UNREADABLE.format(path=path, reason=problems[0])
+                closed.append(Incident("rapl_unreadable", text, _MAKE_READABLE, f"rapl:{domain}"))
+        if not channels:
+            return Unavailable(closed[0])
+        sources = {channel.id: str(self._paths[channel.id]) for channel in channels}
+        return Available(tuple(channels), tuple(closed), sources)
 
     def open(self, channels: Sequence[Channel]) -> None:
         """Keep one file descriptor per counter; reading is then a single system call."""
-        folders = {f"{self.name}:{zone.device}": zone.folder for zone in self._zones()}
         for channel in channels:
             try:
-                self._files.append(
-                    (channel.id, os.open(folders[channel.id] / "energy_uj", os.O_RDONLY | os.O_CLOEXEC))
-                )
+                self._files.append((channel.id, os.open(self._paths[channel.id], os.O_RDONLY | os.O_CLOEXEC)))
             except (OSError, KeyError):
                 self._files.append((channel.id, -1))
 
     def read(self) -> list[Reading]:
         """Read every counter once."""
-        readings: list[Reading] = []
-        for channel_id, file in self._files:
-            t_ns = self._host.clock.mono_ns()
-            try:
-                readings.append(CounterReading(channel_id, t_ns, int(os.pread(file, 32, 0))))
-            except (OSError, ValueError) as error:
-                readings.append(Gap(channel_id, t_ns, f"rapl_{type(error).__name__}"))
-        return readings
+        return [self._read(channel_id, file) for channel_id, file in self._files]
 
     def close(self) -> None:
         """Close the counters."""
@@ -126,43 +147,40 @@ class RaplCollector:
                 os.close(file)
         self._files.clear()
 
-    def _zones(self) -> list[_Zone]:
-        root = self._host.sys_root / "class" / "powercap"
+    def _read(self, channel_id: str, file: int) -> Reading:
+        t_ns = self._host.clock.mono_ns()
+        if file < 0:
+            return Gap(channel_id, t_ns, "rapl_not_opened")
         try:
-            names = sorted(os.listdir(root))  # noqa: PTH208  # names, not paths
-        except OSError:
-            return []
-        folders = {name: root / name for name in names if _ZONE.match(name)}
-        zones: dict[str, _Zone] = {}
-        # "intel-rapl:..." goes before "intel-rapl-mmio:...", whatever the sort order says.
-        for name in sorted(folders, key=lambda name: ("mmio" in name, name)):
-            label = (read_text(folders[name] / "name") or "").strip()
-            device, component = label, Component.CPU
-            if label == "dram":
-                parent = name.rpartition(":")[0]
-                owner = (read_text(folders[parent] / "name") or "").strip() if parent in folders else ""
-                device, component = f"{owner}/dram" if owner else f"dram-{name.rpartition(':')[2]}", Component.DRAM
-            elif not _PACKAGE.match(label):
-                continue
-            if device not in zones:
-                folder = folders[name]
-                zones[device] = _Zone(device, component, folder, read_text(folder / "energy_uj") is not None)
-        return list(zones.values())
+            energy_uj = int(os.pread(file, 32, 0))
+        except OSError as error:
+            return Gap(channel_id, t_ns, f"rapl_{errno.errorcode.get(error.errno or 0, 'error').lower()}")
+        except ValueError:
+            return Gap(channel_id, t_ns, "rapl_garbage")
+        if not 0 <= energy_uj <= _MAX_ENERGY_UJ:
+            return Gap(channel_id, t_ns, "rapl_out_of_range")
+        return CounterReading(channel_id, t_ns, energy_uj)
 
-    def _channel(self, zone: _Zone) -> Channel:
-        amd = cpu_vendor(self._host) == "AuthenticAMD"
-        dram = zone.component is Component.DRAM
-        wrap = (read_text(zone.folder / "max_energy_range_uj") or "").strip()
-        return Channel(
-            id=f"{self.name}:{zone.device}",
-            collector=self.name,
-            component=zone.component,
-            kind=Kind.COUNTER,
-            quality=Quality.MEASURED,
-            device=zone.device,
-            host=self._host.name,
-            method=METHOD,
-            uncertainty_rel=_UNCERTAINTY_DRAM if dram else _UNCERTAINTY_AMD if amd else _UNCERTAINTY_INTEL,
-            max_power_uw=_MAX_DRAM_POWER_UW if dram else _MAX_PACKAGE_POWER_UW,
-            wrap_uj=int(wrap) if wrap.isdecimal() and int(wrap) > 0 else None,
-        )
+    def _channel(self, zone: RaplZone) -> Channel:
+        unit_uj = zone.unit_uj
+        return rapl_channel(
+            self._host, zone.domain, zone.component, collector=self.name, method=METHOD,
+            unit_uj=unit_uj, wrap_uj=wrap_by_powercap_uj(unit_uj),
+        )  # fmt: skip
+
+
+def _nothing(folders: Sequence[Path]) -> Unavailable:
+    if not folders:
+        return Unavailable(_ABSENT, expected=True)
+    if all(read_text(folder / "name") is None for folder in folders):
+        return Unavailable(_HIDDEN)
+    return Unavailable(_NO_PACKAGE, expected=True)
+
+
+def _problem(path: Path) -> str | None:
+    """Return why a file cannot be read; None if it can. Asking beats guessing from its mode: root may anyway."""
+    try:
+        path.read_bytes()
+    except OSError as error:
+        return error.strerror or "?"
+    return None

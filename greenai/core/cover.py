@@ -49,8 +49,8 @@ def counted(known_shares: Mapping[Channel, float]) -> frozenset[Key]:
     contains something already covered is left out.
 
     Args:
-        known_shares: The channels with a known energy, each with the share (0..1) of the run it is known for. One
-            without any energy must not displace another, so it must not be here.
+        known_shares: All channels, each with the share (0..1) of the run its energy is known for. One at 0
+            displaces nothing, and makes its group partly blind: three of four modules are no whole node.
     """
     groups: dict[_Group, list[Channel]] = defaultdict(list)
     for channel in known_shares:
@@ -75,10 +75,11 @@ def counted(known_shares: Mapping[Channel, float]) -> frozenset[Key]:
     chosen: set[Key] = set()
     for key in sorted(groups, key=rank):
         host, claim = key[0], key[4]
-        if _overlap(claim, covered[host]):
+        known = [channel for channel in groups[key] if known_shares[channel] > 0]
+        if not known or _overlap(claim, covered[host]):
             continue
         covered[host] |= claim
-        chosen.update((channel.host, channel.id) for channel in groups[key])
+        chosen.update((channel.host, channel.id) for channel in known)
     return frozenset(chosen)
 
 

@@ -49,6 +49,19 @@ _DOUBTS = {
         ),
         _LIST_DEVICES,
     ),
+    Doubt.TASKS: (
+        "nvml_other_tasks",
+        Text(
+            de="Auf diesem Knoten rechnen {entry} Prozesse des Laufs; gemessen wird, was dieser eine sieht: "
+            "{devices}. GPUs, die nur die anderen sehen, fehlen.",
+            en="The run has {entry} processes on this node; what this one sees is measured: {devices}. GPUs that "
+            "only the others see are missing.",
+        ),
+        Text(
+            de="Jedem Prozess alle GPUs des Auftrags zeigen: srun --gpu-bind=none",
+            en="Show each process all GPUs of the job: srun --gpu-bind=none",
+        ),
+    ),
     Doubt.ORDER: (
         "nvml_order_guessed",
         Text(

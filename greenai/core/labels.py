@@ -50,6 +50,11 @@ POLICY = {
     "memory_share": Text(de="Anteil am belegten Speicher", en="share of memory in use"),
     "sm_share": Text(de="Anteil an der Rechenarbeit der GPU", en="share of the GPU's work"),
     "parts_share": Text(de="Anteil an der Energie der Teile", en="share of the parts' energy"),
+    "gpu_part_share": Text(
+        de="Anteil der Teile der GPU-Karte (Chips, Kacheln, Partitionen)",
+        en="share of the GPU card's parts (dies, tiles, partitions)",
+    ),
+    "allotment": Text(de="nur die zugeteilten CPUs und Speicher", en="the allotted CPUs and memory only"),
     "mig_slice_share": Text(de="Anteil der MIG-Scheiben der Karte", en="share of the board's MIG slices"),
 }
 LOST = {

@@ -99,8 +99,8 @@ def _choose(traces: Mapping[Key, ChannelTrace], spans: Mapping[str, Span]) -> fr
     for key, trace in traces.items():
         t0_ns, t1_ns = spans[key[0]]
         amount = trace.machine.between(t0_ns, t1_ns)
-        if amount.energy_j is not None:
-            known[trace.channel] = 1 - amount.gap_s / ((t1_ns - t0_ns) / NS_PER_S)
+        known_s = (t1_ns - t0_ns) / NS_PER_S - amount.gap_s
+        known[trace.channel] = 0.0 if amount.energy_j is None else known_s / ((t1_ns - t0_ns) / NS_PER_S)
     return counted(known)
 
 

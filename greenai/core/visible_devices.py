@@ -16,8 +16,10 @@ nvitop's parser say):
 equal models that is PCI order. With different ones the rule here is cores times clock, and ``Doubt.ORDER`` says
 so.
 
-Without ``CUDA_VISIBLE_DEVICES``, ``SLURM_STEP_GPUS`` or ``SLURM_JOB_GPUS`` name the job's devices: numbers of
-``/dev/nvidiaN``, never relative to a cgroup (man srun, sbatch). They matter only where a process may open more.
+``SLURM_STEP_GPUS`` or ``SLURM_JOB_GPUS`` name the job's devices: numbers of ``/dev/nvidiaN``, never relative to a
+cgroup (man srun, sbatch). They count where ``CUDA_VISIBLE_DEVICES`` is not set, and where the process is one of
+several tasks of its step on this node: then that variable names this task's devices, and the one task that reads
+the sensors speaks for all. Where the other tasks' devices cannot be known or opened, ``Doubt.TASKS`` says so.
 ``GPU_DEVICE_ORDINAL`` and ``ROCR_VISIBLE_DEVICES`` are for other makers' devices; CUDA does not read them.
 
 ``NVIDIA_VISIBLE_DEVICES`` is an order to the container runtime, numbered as on the host. Inside the container only
@@ -40,6 +42,9 @@ _INDEX = re.compile(r"[+-]?[0-9]{1,9}")
 _LEGACY_MIG = re.compile(r"MIG-(GPU-[^/]*)/([0-9]{1,9})/([0-9]{1,9})")
 _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 _CONTAINER_MIG = re.compile(r"MIG-|[0-9]+:[0-9]+")
+_TASKS = re.compile(r"([0-9]{1,5})(?:\(x([0-9]{1,5})\))?")
+# How many processes of a group run on this node: torchrun, Open MPI, Intel MPI and MPICH, MVAPICH.
+_LOCAL_SIZES = ("LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "MV2_COMM_WORLD_LOCAL_SIZE")
 _HIDDEN = frozenset({"", "NoDevFiles"})  # the latter is Slurm's word for none
 
 
@@ -95,6 +100,7 @@ class Doubt(StrEnum):
     MIXED = "mixed"
     REPEATED = "repeated"
     ORDER = "order"
+    TASKS = "tasks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +146,19 @@ def visible_devices(environ: Mapping[str, str], devices: Sequence[GpuDevice]) ->
         devices: All devices that this process may open, in NVML's order.
     """
     by_pci = _pci_order(devices)
-    named = environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return _named(environ, by_pci, [entry.strip() for entry in named.split(",")])
     slurm = environ.get("SLURM_STEP_GPUS") or environ.get("SLURM_JOB_GPUS")
-    return Selection(_boards(environ, _of_slurm(slurm, by_pci) if slurm else by_pci))
+    of_job = _of_slurm(slurm, by_pci) if slurm else None
+    named = environ.get("CUDA_VISIBLE_DEVICES")
+    if named is None:
+        return Selection(_boards(environ, by_pci if of_job is None else of_job))
+    selection = _named(environ, by_pci, [entry.strip() for entry in named.split(",")])
+    parts = any(visible.mig_devices for visible in selection.visible)
+    tasks = _tasks_here(environ)
+    if not selection.visible or parts or len(selection.visible) >= tasks:
+        return selection
+    if of_job is not None and len(of_job) > len(selection.visible):
+        return Selection(_boards(environ, of_job))
+    return selection if selection.doubt else Selection(selection.visible, Doubt.TASKS, str(tasks))
 
 
 def _pci_order(devices: Sequence[GpuDevice]) -> list[GpuDevice]:
@@ -252,6 +266,18 @@ def _is_tenant(ordered: str | None) -> bool:
     return entries[0] in {"", "void", "none"} or any(_CONTAINER_MIG.match(entry) for entry in entries)
 
 
+def _tasks_here(environ: Mapping[str, str]) -> int:
+    """Return how many processes of the group run on this node, as far as the environment tells."""
+    sizes = [environ.get(name, "") for name in _LOCAL_SIZES]
+    counts = [int(size) for size in sizes if size.isdecimal() and size.isascii() and len(size) < len("100000")]
+    per_node: list[int] = []  # e.g. 4(x2),3
+    for entry in environ.get("SLURM_STEP_TASKS_PER_NODE", "").split(","):
+        match = _TASKS.fullmatch(entry)
+        per_node += [int(match[1])] * int(match[2] or 1) if match else []
+    node = _index(environ.get("SLURM_NODEID", "0"))
+    return max([*counts, *per_node[node : node + 1], 1])
+
+
 def _of_slurm(gpus: str, by_pci: list[GpuDevice]) -> list[GpuDevice]:
     ranges: list[range] = []
     for entry in gpus.split(","):
@@ -262,4 +288,5 @@ def _of_slurm(gpus: str, by_pci: list[GpuDevice]) -> list[GpuDevice]:
     if len(by_pci) <= sum(len(numbers) for numbers in ranges):
         return by_pci  # a cgroup already lets in no others
     minors = [place if device.minor is None else device.minor for place, device in enumerate(by_pci)]
-    return [d for d, minor in zip(by_pci, minors, strict=True) if any(minor in numbers for numbers in ranges)]
+    own = [d for d, minor in zip(by_pci, minors, strict=True) if any(minor in numbers for numbers in ranges)]
+    return own or by_pci

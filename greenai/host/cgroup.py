@@ -95,7 +95,7 @@ def slurm_job_cgroup(host: Host) -> Cgroup | None:
 
 
 def is_container(cgroup: Cgroup) -> bool:
-    """Say whether this is a container: by its path, or because nothing is to be seen above it, though it is no root.
+    """Say whether this is a container: by its path, or by being the topmost to be seen without being a root.
 
     Only a root has ``release_agent`` (v1), only a root lacks ``cgroup.type`` (v2).
     """
@@ -178,8 +178,8 @@ def cpu_list(text: str) -> frozenset[int]:
     """
     numbers: set[int] = set()
     for part in text.split(",") if text.strip() else ():
-        first, _, last = part.partition("-")
-        numbers.update(range(int(first), int(last or first) + 1))
+        first, dash, last = part.partition("-")
+        numbers.update(range(int(first), int(last if dash else first) + 1))
     return frozenset(numbers)
 
 
@@ -257,19 +257,23 @@ def _tightest(folder: Path, read: Callable[[Path], float | None]) -> float | Non
             limit = read(place)
         except (OSError, ValueError):  # "max", or a root, which has no such file
             continue
-        if limit is not None:
+        if limit is not None and limit > 0:
             limits.append(limit)
     return min(limits, default=None)
 
 
 def _quota_v1(folder: Path) -> float | None:
-    quota_us = int(_read(folder / "cpu.cfs_quota_us"))
-    return quota_us / int(_read(folder / "cpu.cfs_period_us")) if quota_us > 0 else None
+    return _cpus(_read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us"))
 
 
 def _quota_v2(folder: Path) -> float | None:
     quota_us, period_us = _read(folder / "cpu.max").split()
-    return int(quota_us) / int(period_us)
+    return _cpus(quota_us, period_us)
+
+
+def _cpus(quota_us: str, period_us: str) -> float | None:
+    quota, period = int(quota_us), int(period_us)
+    return quota / period if quota > 0 and period > 0 else None
 
 
 def _read(file: Path) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Sequence
 
 
@@ -29,26 +30,52 @@ TIMEOUT = "timeout"
 def run_command(command: Sequence[str], timeout_s: float) -> CommandResult:
     """Run a program to its end.
 
+    It gets no input, a fixed PATH and the language C, and a session of its own: a Ctrl-C meant for the tracked
+    program does not reach it.
+
     Args:
         command: Program and arguments; no shell is involved.
-        timeout_s: It is killed after this many seconds.
+        timeout_s: It is killed after this many seconds, with everything it started.
     """
     import subprocess
 
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             list(command),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin:/opt/rocm/bin", "LC_ALL": "C"},
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired:
-        return CommandResult("", TIMEOUT)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return CommandResult("", NOT_FOUND)
-    if done.returncode != 0:
-        error = done.stderr.decode(errors="replace").strip().splitlines()
-        return CommandResult("", error[-1] if error else f"exit code {done.returncode}")
-    return CommandResult(done.stdout.decode(errors="replace"))
+    except (OSError, ValueError, IndexError) as error:
+        return CommandResult("", getattr(error, "strerror", None) or str(error))
+    try:
+        output, errors = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        _end(process)
+        return CommandResult("", TIMEOUT)
+    if process.returncode != 0:
+        lines = errors.decode(errors="replace").strip().splitlines()
+        return CommandResult("", lines[-1] if lines else f"exit code {process.returncode}")
+    return CommandResult(output.decode(errors="replace"))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a program and its children, and do not wait for one that cannot be killed."""
+    import os
+    import signal
+    import subprocess
+    from contextlib import suppress
+
+    with suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        process.wait(timeout=1.0)
+    except subprocess.TimeoutExpired:
+        process.returncode = -signal.SIGKILL  # nobody will wait for it, and Popen need not complain
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()

@@ -22,6 +22,19 @@ def cpu_vendor(host: Host) -> str | None:
     return _field(host, "vendor_id")
 
 
+def cpu_identity(host: Host) -> str | None:
+    """Return what kind of processor it is, by the numbers it gives of itself; None if it gives none.
+
+    x86: ``vendor:family:model:stepping`` in decimal, e.g. ``GenuineIntel:6:85:7``. Arm: ``implementer:part``, e.g.
+    ``0x41:0xd0c`` (both from /proc/cpuinfo). A cloud may hide the name (``AMD EPYC``), but hardly ever these.
+    """
+    for keys in (("vendor_id", "cpu family", "model", "stepping"), ("CPU implementer", "CPU part")):
+        values = [_field(host, key) for key in keys]
+        if all(values):
+            return ":".join(value or "" for value in values)
+    return None
+
+
 def is_virtual(host: Host) -> bool:
     """Say whether this is a virtual machine (CPUID's hypervisor bit)."""
     return "hypervisor" in (_field(host, "flags") or "").split()
@@ -47,7 +60,9 @@ def busy_seconds(stat_line: str, ticks_per_second: int) -> float:
     """Return CPU seconds spent working since boot, from the first line of /proc/stat.
 
     user + nice + system + irq + softirq. Idle, I/O wait and time stolen by the hypervisor are no work of
-    this machine; guest time is already inside user (proc_stat(5)).
+    this machine; guest time is already inside user (proc_stat(5)). Idle and I/O wait, which may go backwards, are
+    not used. The line counts every CPU there ever was (for_each_possible_cpu in fs/proc/stat.c), so the sum does
+    not fall when one is taken off-line.
 
     Raises:
         ValueError: The line is not the aggregate ``cpu`` line.

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from greenai.host.amdsmi import AmdSmiLoad, load_amdsmi
 from greenai.host.commands import CommandResult, run_command
 from greenai.host.nvml import NvmlLoad, load_nvml
 from greenai.host.perf import PerfCounter, open_perf_counter
@@ -73,6 +74,7 @@ class Host:
         environ: Environment variables.
         clock: Its clocks.
         load_nvml: Loads NVIDIA's library, or says why not.
+        load_amdsmi: Loads AMD's library, or says why not.
         run_command: Runs a program: (command, timeout in seconds).
         open_perf_counter: Opens a kernel counter: (PMU type, config, CPU); raises OSError.
         fetch_json: Asks a management controller: (url, user, password, timeout in seconds, verify TLS).
@@ -88,6 +90,7 @@ class Host:
     load_nvml: Callable[[], NvmlLoad]
     dev_root: Path = Path("/dev")
     run_root: Path = Path("/run")
+    load_amdsmi: Callable[[], AmdSmiLoad] = load_amdsmi
     run_command: Callable[[Sequence[str], float], CommandResult] = run_command
     open_perf_counter: Callable[[int, int, int], PerfCounter] = open_perf_counter
     fetch_json: Callable[[str, str | None, str | None, float, bool], JsonAnswer] = fetch_json

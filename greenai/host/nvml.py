@@ -1,9 +1,34 @@
-"""NVIDIA's management library through ``pynvml``, and the protocol a fake must satisfy."""
+"""NVIDIA's management library by ``pynvml`` (the official nvidia-ml-py), and the protocol a fake must satisfy.
+
+Names, numbers and structures are those of ``pynvml.py`` 12.560 and newer; meanings are those of NVIDIA's "NVML API
+Reference Guide".
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+NO_LIBRARY = "no_library"
+# nvmlReturn_t
+ERROR_UNINITIALIZED = 1
+ERROR_NOT_SUPPORTED = 3
+ERROR_NO_PERMISSION = 4
+ERROR_NOT_FOUND = 6
+ERROR_DRIVER_NOT_LOADED = 9
+
+# Field identifiers, and what a power field may speak of (``scopeId``).
+FIELD_POWER_AVERAGE = 185
+FIELD_POWER_INSTANT = 186
+SCOPE_GPU = 0
+SCOPE_MODULE = 1
+
+CLOCK_SM = 1
+MIG_ENABLED = 1
+GPU_INSTANCE_PROFILES = 18
+
+# nvmlValueType_t: the member of the union that holds the value.
+VALUE_MEMBERS = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
 
 
 class NvmlApi(Protocol):
@@ -26,10 +51,31 @@ class NvmlApi(Protocol):
     def nvmlDeviceGetHandleByIndex(self, index: int) -> Any:  # noqa: N802, D102
         ...
 
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> Any:  # noqa: N802, D102
+        ...
+
     def nvmlDeviceGetName(self, handle: Any) -> str:  # noqa: N802, D102
         ...
 
     def nvmlDeviceGetUUID(self, handle: Any) -> str:  # noqa: N802, D102
+        ...
+
+    def nvmlDeviceGetPciInfo(self, handle: Any) -> Any:  # noqa: N802, D102
+        ...
+
+    def nvmlDeviceGetMinorNumber(self, handle: Any) -> int:  # noqa: N802, D102
+        ...
+
+    def nvmlDeviceGetCudaComputeCapability(self, handle: Any) -> tuple[int, int]:  # noqa: N802, D102
+        ...
+
+    def nvmlDeviceGetNumGpuCores(self, device: Any) -> int:  # noqa: N802, D102
+        ...
+
+    def nvmlDeviceGetMaxClockInfo(self, handle: Any, type: int) -> int:  # noqa: A002, N802, D102
+        ...
+
+    def nvmlDeviceGetC2cModeInfoV(self, handle: Any) -> Any:  # noqa: N802, D102
         ...
 
     def nvmlDeviceGetTotalEnergyConsumption(self, handle: Any) -> int:  # noqa: N802, D102
@@ -38,25 +84,49 @@ class NvmlApi(Protocol):
     def nvmlDeviceGetPowerUsage(self, handle: Any) -> int:  # noqa: N802, D102
         ...
 
+    def nvmlDeviceGetFieldValues(self, handle: Any, fieldIds: Any) -> Any:  # noqa: N802, N803, D102
+        ...
+
+    def nvmlDeviceGetProcessUtilization(self, handle: Any, timeStamp: int) -> Any:  # noqa: N802, N803, D102
+        ...
+
+    def nvmlDeviceGetMigMode(self, device: Any) -> Any:  # noqa: N802, D102
+        ...
+
+    def nvmlDeviceGetMaxMigDeviceCount(self, device: Any) -> int:  # noqa: N802, D102
+        ...
+
+    def nvmlDeviceGetMigDeviceHandleByIndex(self, device: Any, index: int) -> Any:  # noqa: N802, D102
+        ...
+
+    def nvmlDeviceGetGpuInstanceId(self, device: Any) -> int:  # noqa: N802, D102
+        ...
+
+    def nvmlDeviceGetComputeInstanceId(self, device: Any) -> int:  # noqa: N802, D102
+        ...
+
+    def nvmlDeviceGetAttributes_v2(self, device: Any) -> Any:  # noqa: N802, D102
+        ...
+
+    def nvmlDeviceGetGpuInstanceProfileInfo(self, device: Any, profile: int, version: int) -> Any:  # noqa: N802, D102
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class NvmlLoad:
-    """The library, initialised; or a short reason why there is none.
+    """The library, not yet started (``nvmlInit``); or a short reason why there is none.
 
     Attributes:
         api: The library.
-        reason: ``no_library`` (no NVIDIA driver here: nothing to report) or the library's own error text.
+        reason: ``no_library`` (no NVIDIA driver here: nothing to report) or an error text.
     """
 
     api: NvmlApi | None
     reason: str = ""
 
 
-NO_LIBRARY = "no_library"
-
-
 def load_nvml() -> NvmlLoad:
-    """Load and initialise NVML. Never raises."""
+    """Load NVML. Never raises. Who starts it (``nvmlInit``) ends it too: it counts its starts."""
     import ctypes
 
     # Asked first because it costs microseconds, and importing pynvml on a machine without a driver does not.
@@ -66,8 +136,16 @@ def load_nvml() -> NvmlLoad:
         return NvmlLoad(None, NO_LIBRARY)
     try:
         import pynvml
-
-        pynvml.nvmlInit()
     except Exception as error:  # noqa: BLE001  # a broken driver must not reach the user's program
         return NvmlLoad(None, str(error))
     return NvmlLoad(pynvml)
+
+
+# An older package that also calls itself pynvml may shadow the official one; what it lacks is not supported.
+MISSING = (AttributeError, TypeError)
+
+
+def error_code(error: Exception) -> int | None:
+    """Return the number of an NVML error (``nvmlReturn_t``), None if it has none."""
+    code = getattr(error, "value", None)
+    return code if isinstance(code, int) else None

@@ -17,7 +17,7 @@ class PerfCounter(Protocol):
     """An open counter."""
 
     def read(self) -> int:
-        """Return the count since the opening.
+        """Return the count since the opening. It is signed: what a kernel's driver adds may be.
 
         Raises:
             OSError, ValueError: It gives none.
@@ -34,7 +34,7 @@ class _KernelCounter:
         self._file = file
 
     def read(self) -> int:
-        return int.from_bytes(_eight(os.read(self._file, 8)), sys.byteorder)
+        return int.from_bytes(_eight(os.read(self._file, 8)), sys.byteorder, signed=True)
 
     def close(self) -> None:
         if self._file >= 0:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from greenai.core.reading import Reading
     from greenai.host import Host
 
-_FASTEST_S = 1.0
-_STALE_BEATS = 3
+_USUAL_PAUSE_S = 1.0
+_FASTEST_S = 0.1
+_STALE_ROUNDS = 3
 
 
 class BackgroundReader:
@@ -30,9 +31,11 @@ class BackgroundReader:
         self._host = host
         self._collector = collector
         self._channels = channels
-        renewals_s = [channel.update_s for channel in channels if channel.update_s is not None]
-        self._pause_s = max([_FASTEST_S, *renewals_s])
+        renewals_s = [channel.update_s or _USUAL_PAUSE_S for channel in channels]
+        self._pause_s = max(_FASTEST_S, min(renewals_s))
         self._latest: list[Reading] | None = None
+        self._latest_ns = 0
+        self._round_s = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name=f"greenai-{collector.name}", daemon=True)
         self._thread.start()
@@ -42,8 +45,9 @@ class BackgroundReader:
         latest, now_ns = self._latest, self._host.clock.mono_ns()
         if latest is None:
             return [Gap(channel.id, now_ns, "not_read_yet") for channel in self._channels]
-        oldest_ns = now_ns - int(_STALE_BEATS * self._pause_s * NS_PER_S)
-        return [r if r.t_mono_ns >= oldest_ns else Gap(r.channel_id, now_ns, "sensor_hangs") for r in latest]
+        if now_ns - self._latest_ns > _STALE_ROUNDS * (self._pause_s + 2 * self._round_s) * NS_PER_S:
+            return [Gap(reading.channel_id, now_ns, "sensor_hangs") for reading in latest]
+        return latest
 
     def close(self) -> None:
         """End the thread. One that hangs in its sensor is left behind; it is a daemon."""
@@ -54,10 +58,14 @@ class BackgroundReader:
 
     def _loop(self) -> None:
         while True:
+            began_ns = self._host.clock.mono_ns()
             try:
-                self._latest = self._collector.read()
+                latest = self._collector.read()
             except Exception as error:  # noqa: BLE001  # somebody else's code
-                now_ns = self._host.clock.mono_ns()
-                self._latest = [Gap(channel.id, now_ns, type(error).__name__) for channel in self._channels]
-            if self._stop.wait(self._pause_s):
+                latest = [Gap(channel.id, began_ns, type(error).__name__) for channel in self._channels]
+            self._latest_ns = self._host.clock.mono_ns()
+            self._round_s = (self._latest_ns - began_ns) / NS_PER_S
+            self._latest = latest
+            # Asking takes the controller's time too: not more than half of it.
+            if self._stop.wait(max(self._pause_s, self._round_s)):
                 return

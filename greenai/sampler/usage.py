@@ -10,8 +10,9 @@ from greenai.core.collector import Incident
 from greenai.core.text import Text
 from greenai.core.usage import Usage
 from greenai.core.vocabulary import Scope
+from greenai.host.allotment import cpu_allotment
 from greenai.host.cgroup import cgroup_cpu_us, cgroup_memory_bytes, own_cgroup, slurm_job_cgroup
-from greenai.host.cpu import busy_seconds, logical_cpus
+from greenai.host.cpu import busy_seconds
 from greenai.host.machine import read_text
 from greenai.host.processes import cpu_time_us, process_tree, resident_bytes
 
@@ -105,5 +106,4 @@ def _cgroup(host: Host) -> Cgroup | None:
 
 
 def _shares_its_node(host: Host) -> bool:
-    cpus = host.environ.get("SLURM_CPUS_ON_NODE", "")
-    return "SLURM_JOB_ID" in host.environ and cpus.isdecimal() and 0 < int(cpus) < logical_cpus(host)
+    return "SLURM_JOB_ID" in host.environ and cpu_allotment(host) is not None

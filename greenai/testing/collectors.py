@@ -68,7 +68,7 @@ def _check_channel(channel: Channel, collector: str, host: str) -> None:
     _check(channel.max_power_uw > 0, "a channel knows what power is a fault")
     _check(channel.uncertainty_rel > 0, "a channel says how uncertain it is")
     _check(0 < channel.share <= 1, "a share is a part")
-    _check((channel.policy is None) == (channel.quality is not Quality.ALLOCATED), "an allocation names its rule")
+    _check(channel.policy is not None or channel.quality is not Quality.ALLOCATED, "an allocation names its rule")
     _check(channel.policy is not None or channel.share == 1, "a share has a rule")
     _check(Channel.from_json(channel.to_json()) == channel, "a channel survives the journal")
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from greenai.core.units import NS_PER_S
+from greenai.host.amdsmi import NO_LIBRARY as NO_AMDSMI
+from greenai.host.amdsmi import AmdSmiLoad
 from greenai.host.commands import NOT_FOUND, CommandResult
 from greenai.host.machine import Host, SiteKnowledge
 from greenai.host.nvml import NO_LIBRARY, NvmlLoad
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from greenai.host.amdsmi import AmdSmiApi
     from greenai.host.nvml import NvmlApi
     from greenai.host.perf import PerfCounter
 
@@ -77,6 +80,7 @@ class FakeMachine:
         clock: Its clock.
         environ: Its environment variables.
         nvml: Its NVIDIA library, if any.
+        amdsmi: Its AMD library, if any.
         knowledge: What the settings say about it.
         platform: As ``sys.platform`` says.
         commands: What its programs print, by their whole command line joined with blanks.
@@ -90,6 +94,7 @@ class FakeMachine:
     clock: FakeClock = field(default_factory=FakeClock)
     environ: Mapping[str, str] = field(default_factory=dict)
     nvml: NvmlApi | None = None
+    amdsmi: AmdSmiApi | None = None
     knowledge: SiteKnowledge = field(default_factory=SiteKnowledge)
     platform: str = "linux"
     commands: dict[str, str] = field(default_factory=dict)
@@ -115,6 +120,7 @@ class FakeMachine:
             environ=self.environ,
             clock=self.clock,
             load_nvml=lambda: NvmlLoad(self.nvml) if self.nvml else NvmlLoad(None, NO_LIBRARY),
+            load_amdsmi=lambda: AmdSmiLoad(self.amdsmi) if self.amdsmi else AmdSmiLoad(None, NO_AMDSMI),
             run_command=self._run_command,
             open_perf_counter=self._open_perf_counter,
             fetch_json=self._fetch_json,
@@ -127,7 +133,7 @@ class FakeMachine:
         """Let every sensor fail for a while: files are empty, programs and services say nothing, GPUs are lost."""
         files = [path for part in ("sys", "proc") for path in (self.root / part).rglob("*") if path.is_file()]
         contents = [(path, path.read_text()) for path in files if not path.is_symlink()]
-        gpus = getattr(self.nvml, "gpus", [])
+        gpus = [*getattr(self.nvml, "gpus", []), *getattr(self.amdsmi, "gpus", [])]
         for path, _ in contents:
             os.truncate(path, 0)
         for gpu in gpus:

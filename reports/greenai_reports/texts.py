@@ -172,7 +172,19 @@ COMPONENTS = {
 METHODS = {
     "rapl_powercap": Text(de="Energiezähler der CPU (RAPL)", en="Energy counter of the CPU (RAPL)"),
     "nvml_energy_counter": Text(de="Energiezähler der GPU (NVML)", en="Energy counter of the GPU (NVML)"),
-    "nvml_power_polled": Text(de="Leistung der GPU, abgetastet (NVML)", en="Power of the GPU, sampled (NVML)"),
+    "amdsmi_energy_counter": Text(de="Energiezähler der GPU (amdsmi)", en="Energy counter of the GPU (amdsmi)"),
+    "amdsmi_power_polled": Text(de="Leistung der GPU, abgetastet (amdsmi)", en="Power of the GPU, sampled (amdsmi)"),
+    "amdgpu_hwmon_power": Text(de="Leistung laut Treiber amdgpu", en="Power by the driver amdgpu"),
+    "intel_gpu_hwmon": Text(de="Energiezähler der Intel-GPU", en="Energy counter of the Intel GPU"),
+    "apple_powermetrics": Text(de="Schätzung des Chips (powermetrics)", en="The chip's own estimate (powermetrics)"),
+    "cpu_estimate_family": Text(
+        de="Modell: Leistung der Prozessorfamilie × Auslastung",
+        en="Model: power of the processor family × utilisation",
+    ),
+    "rest_of_node_factor": Text(
+        de="Modell: Anteil für Netzteil, Lüfter, Platine und Platten",
+        en="Model: factor for power supply, fans, board and disks",
+    ),
     "cpu_estimate_user_tdp": Text(
         de="Modell: eingestellte Leistung × Auslastung", en="Model: configured power × utilisation"
     ),

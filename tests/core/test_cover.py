@@ -262,6 +262,20 @@ def test_what_was_blind_for_long_gives_way_to_what_was_not() -> None:
     assert counted({node: 0.5}) == {("n1", "battery:0")}
 
 
+def test_three_of_four_modules_are_no_whole_node() -> None:
+    modules = {channel(f"grace:module-{n}", MODULE, vendor="nvidia"): float(n > 0) for n in range(4)}
+    graces = {channel(f"grace:grace-{n}", CPU, includes=frozenset({DRAM})): 1.0 for n in range(4)}
+    gpus = {channel(f"nvml:{n}", GPU, vendor="nvidia"): 1.0 for n in range(4)}
+    parts = {f"grace:grace-{n}" for n in range(4)} | {f"nvml:{n}" for n in range(4)}
+    assert {name for _, name in counted({**modules, **graces, **gpus})} == parts
+    assert {name for _, name in counted(modules)} == {"grace:module-1", "grace:module-2", "grace:module-3"}
+
+
+def test_what_never_said_anything_displaces_nothing() -> None:
+    assert counted({channel("ipmi:0", NODE): 0.0, channel("rapl:0", CPU): 1.0}) == {("n1", "rapl:0")}
+    assert counted({channel("ipmi:0", NODE): 0.0}) == frozenset()
+
+
 def test_a_breakdown_names_what_contains_it() -> None:
     node, cpu, gpu = channel("ipmi:0", NODE), channel("rapl:0", CPU), channel("nvml:0", GPU, vendor="nvidia")
     module = channel("grace:0", MODULE, vendor="nvidia")

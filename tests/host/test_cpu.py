@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenai.host.cpu import busy_seconds, cpu_model, cpu_vendor, is_virtual, logical_cpus, plain_model, sockets
+from greenai.host.cpu import (
+    busy_seconds,
+    cpu_identity,
+    cpu_model,
+    cpu_vendor,
+    is_virtual,
+    logical_cpus,
+    plain_model,
+    sockets,
+)
 from greenai.host.machine import Host, SystemClock
 from greenai.host.nvml import NvmlLoad
 
@@ -41,6 +50,28 @@ def test_two_sockets(tmp_path: Path) -> None:
     assert cpu_model(machine) == "Intel(R) Xeon(R) CPU E5-2680 v4 @ 2.40GHz"
     assert (cpu_vendor(machine), logical_cpus(machine), sockets(machine)) == ("GenuineIntel", 2, 2)
     assert not is_virtual(machine)
+
+
+IDS = "vendor_id\t: AuthenticAMD\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\nstepping\t: 1\n"
+ARM_IDS = "CPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x3\nCPU part\t: 0xd0c\n"
+
+
+@pytest.mark.parametrize(
+    ("cpu_info", "identity"),
+    [
+        (IDS, "AuthenticAMD:26:2:1"),
+        (IDS + "\n" + IDS.replace("26", "99"), "AuthenticAMD:26:2:1"),
+        (ARM_IDS, "0x41:0xd0c"),
+        (INTEL, None),
+        (ARM, None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_the_numbers_a_processor_gives_of_itself(
+    tmp_path: Path, cpu_info: str | None, identity: str | None
+) -> None:
+    assert cpu_identity(host(tmp_path, cpu_info)) == identity
 
 
 def test_a_virtual_machine(tmp_path: Path) -> None:
@@ -94,6 +125,10 @@ def test_plain_names_stay_plain(name: str) -> None:
 def test_busy_time_leaves_out_idle_io_wait_steal_and_guest() -> None:
     assert busy_seconds("cpu  100 20 30 5000 600 7 3 900 50 5", 100) == pytest.approx(1.6)
     assert busy_seconds("cpu 1 2 3 4 5 6 7", 1) == 19
+
+
+def test_idle_time_may_go_backwards() -> None:
+    assert busy_seconds("cpu 1 0 0 5000 600 0 0", 1) == busy_seconds("cpu 1 0 0 4999 3 0 0", 1) == 1
 
 
 @pytest.mark.parametrize("line", ["", "cpu0 1 2 3 4 5 6 7", "intr 1", "cpu", "cpu 1 2 3", "cpu a b c d e f g"])

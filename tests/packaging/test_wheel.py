@@ -53,7 +53,9 @@ def test_every_module_and_data_file_is_in_it(names: set[str]) -> None:
 @pytest.mark.parametrize(
     "name",
     [
+        "greenai/agent/greenai-agent.service",
         "greenai/carbon/data/factors.csv",
+        "greenai/host/cpu_power.csv",
         "greenai/store/migrations/env.py",
         "greenai/store/migrations/versions/0001_first_schema.py",
         "greenai_reports/templates/summary.html",

@@ -29,6 +29,8 @@ from greenai.core.text import Text
 
 class Collector:
     name = "{name}"
+    slow = False
+    verified_on = None
     def __init__(self, host):
         self.host = host
     def probe(self):
@@ -110,6 +112,7 @@ BROKEN = {
     "raises": "raise RuntimeError('at import')",
     "exits": "import sys\nsys.exit(3)",
     "attribute": "x = 1",
+    "says_not_whether_it_is_slow": "class Collector:\n    name = 'b'\n    def __init__(self, host): pass\n",
     "constructor": "class Collector:\n    name = 'b'\n    def __init__(self): pass\n",
 }
 
