@@ -187,6 +187,8 @@ class IpmiCollector:
                 self._ask().power_w()
             except _SilentError as silence:
                 reason = silence.reason
+                if reason == _KERNEL_REASONS[errno.ETIMEDOUT]:
+                    break  # once is long enough
                 continue
             source = self._way[0] if self._way else str(self._path)
             self._release()

@@ -26,7 +26,7 @@ Claim = frozenset[tuple[Component, str]]
 """Components, each with the maker of the devices (of GPUs only; empty is every maker)."""
 
 _Group = tuple[str, str, bool, Component, Claim]
-"""(host, collector, estimated, component, claim): channels that stand or fall together."""
+"""(host, family, estimated, component, claim): channels that stand or fall together."""
 
 
 def claims(channel: Channel) -> Claim:
@@ -45,7 +45,7 @@ def counted(known_shares: Mapping[Channel, float]) -> frozenset[Key]:
 
     In this order: what saw (nearly) the whole run before what was partly blind; a measurement before an
     allocation, an allocation before an estimate; the whole before its parts; the more certain. All devices of one
-    collector that claim the same stand or fall together (eight GPUs are summed, never averaged). A group that
+    family that claim the same stand or fall together (eight GPUs are summed, never averaged). A group that
     contains something already covered is left out.
 
     Args:
@@ -55,7 +55,9 @@ def counted(known_shares: Mapping[Channel, float]) -> frozenset[Key]:
     groups: dict[_Group, list[Channel]] = defaultdict(list)
     for channel in known_shares:
         estimated = channel.quality is Quality.ESTIMATED
-        key = (channel.host, channel.collector, estimated, channel.component, claims(channel))
+        # By the family in its id: one socket may be read by one door, the other by another (rapl, rapl_perf).
+        family = channel.id.partition(":")[0]
+        key = (channel.host, family, estimated, channel.component, claims(channel))
         groups[key].append(channel)
 
     def rank(key: _Group) -> tuple[object, ...]:

@@ -55,6 +55,7 @@ POLICY = {
         en="share of the GPU card's parts (dies, tiles, partitions)",
     ),
     "allotment": Text(de="nur die zugeteilten CPUs und Speicher", en="the allotted CPUs and memory only"),
+    "hypervisor": Text(de="Aufteilung durch den Hypervisor", en="shared out by the hypervisor"),
     "mig_slice_share": Text(de="Anteil der MIG-Scheiben der Karte", en="share of the board's MIG slices"),
 }
 LOST = {

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from greenai.core.allocation import allocated, parts_steps, share_steps
 from greenai.core.channel import Component
 from greenai.core.energy import EnergyCurve, EnergyInterval, integrate
-from greenai.core.reading import CounterReading, Gap
+from greenai.core.reading import Gap
 from greenai.core.vocabulary import Scope
+from greenai.core.zeros import one_zero
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from greenai.core.channel import Channel
     from greenai.core.cover import Key
@@ -32,7 +33,7 @@ class ChannelTrace:
 
     Attributes:
         channel: The channel.
-        readings: All readings, in order of time; where each process has its own zero, those of one process.
+        readings: All readings, in order of time; where each process has its own zero, brought to one.
         machine: Energy of the device, whoever used it.
         own: The run's part of it.
         policy: The rule by which it was shared out; None if it was not.
@@ -104,7 +105,10 @@ def _integrated(log: RunLog, hosts: frozenset[str]) -> dict[Key, _Integrated]:
     for process in log.processes:
         if process.host in hosts:
             for channel in process.channels:
-                channels.setdefault((channel.host, channel.id), channel)
+                key = (channel.host, channel.id)
+                # The same counter by another door, as one process may use and another not: then zeros differ.
+                if channel.per_process or key not in channels:
+                    channels[key] = channel
                 readings[channel.host, channel.id].append(process.readings.get(channel.id, []))
     return {key: _integrate(channel, readings[key], interval_s) for key, channel in channels.items()}
 
@@ -112,23 +116,12 @@ def _integrated(log: RunLog, hosts: frozenset[str]) -> dict[Key, _Integrated]:
 def _integrate(channel: Channel, by_process: list[list[Reading]], interval_s: float) -> _Integrated:
     blind_s = max(_BLIND_S, _BLIND_BEATS * channel.poll_s(interval_s))
     every = tuple(sorted((r for part in by_process for r in part), key=lambda reading: reading.t_mono_ns))
-    believed: Sequence[Reading] = every
-    if channel.per_process:
-        believed = max(by_process, key=_length_ns)
-        every = tuple(max(by_process, key=_count))  # for the picture over time: the sampler's
-    integration = integrate(channel, believed, blind_s)
     failed = Counter(reading.reason for reading in every if isinstance(reading, Gap))
+    if channel.per_process:
+        every, left_out = one_zero(channel, by_process)
+        failed += left_out
+    integration = integrate(channel, every, blind_s)
     return _Integrated(channel, every, integration.intervals, failed + Counter(integration.rejected))
-
-
-def _length_ns(readings: Iterable[Reading]) -> int:
-    """Return the time over which a process read a counter of its own."""
-    times = [reading.t_mono_ns for reading in readings if isinstance(reading, CounterReading)]
-    return max(times) - min(times) if times else -1
-
-
-def _count(readings: Iterable[Reading]) -> int:
-    return sum(1 for _ in readings)
 
 
 def _usages(log: RunLog, host: str) -> list[Usage]:

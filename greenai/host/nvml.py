@@ -145,6 +145,10 @@ def load_nvml() -> NvmlLoad:
 MISSING = (AttributeError, TypeError)
 
 
+class BadValueError(Exception):
+    """A meter answered, but not with a measurement. The message is a short reason."""
+
+
 def error_code(error: Exception) -> int | None:
     """Return the number of an NVML error (``nvmlReturn_t``), None if it has none."""
     code = getattr(error, "value", None)

@@ -12,8 +12,7 @@ ption``                             100 ms (Zeus's documentation). On GH200 it c
 ==================================  =====================================================================
 
 A counter that stands at 0 while the GPU draws power does not count: the driver has just spent longer on its own
-start than the 100 ms after which it must have moved. Then the power is polled. One that stops later is seen by
-``stands_still``.
+start than the 100 ms after which it must have moved. Then the power is polled. One that stops later is a gap.
 
 On a Grace superchip both GPUs of a GB200 report the same module (NVIDIA/srt-slurm, ``nvml_module.rs``), and what
 their energy counter contains is not documented: there only the power fields, which name their scope, are used.
@@ -32,6 +31,7 @@ from greenai.host.nvml import (
     SCOPE_GPU,
     SCOPE_MODULE,
     VALUE_MEMBERS,
+    BadValueError,
 )
 
 if TYPE_CHECKING:
@@ -46,10 +46,6 @@ _NEWEST_INSTANT_CAPABILITY = (8, 0)  # GA100; GA102 is 8.6
 _SENTINELS = frozenset({2**32 - 1, 2**63 - 1, 2**64 - 1})
 _STANDSTILL_NS = NS_PER_S // 2  # five renewals
 _IDLE_MW = 1_000  # nothing that answers draws less; in 0.5 s it must have moved the counter by 500 mJ
-
-
-class BadValueError(Exception):
-    """A meter answered, but not with a measurement. The message is a short reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,23 +162,38 @@ def draws_power(api: NvmlApi, handle: Any) -> bool:
         return False
 
 
-class Standstill:
-    """Watches a counter: does it stand still although the GPU draws power?"""
+class Source:
+    """A meter of one GPU, read again and again.
 
-    def __init__(self) -> None:
+    Attributes:
+        uuid: The GPU.
+        handle: Its handle; None once the GPU is gone.
+    """
+
+    def __init__(self, uuid: str, handle: Any, meter: Meter) -> None:
+        self.uuid = uuid
+        self.handle = handle
+        self._meter = meter
         self._energy_uj = -1
         self._since_ns = 0
 
-    def seen(self, api: NvmlApi, handle: Any, energy_uj: int, t_ns: int) -> bool:
-        """Take note of a reading; return True if the counter has been standing still too long.
+    def read(self, api: NvmlApi, t_ns: int) -> int:
+        """Return microjoules (counter) or microwatts (power).
 
         Args:
             api: The library.
-            handle: The GPU.
-            energy_uj: The reading, microjoules.
-            t_ns: Its time, monotonic nanoseconds.
+            t_ns: Now, monotonic nanoseconds.
+
+        Raises:
+            BadValueError: No measurement; also if the counter has stood still while the GPU drew power.
+            NVMLError: The library says no.
         """
-        if energy_uj != self._energy_uj:
-            self._energy_uj, self._since_ns = energy_uj, t_ns
-            return False
-        return t_ns - self._since_ns >= _STANDSTILL_NS and draws_power(api, handle)
+        if self.handle is None:
+            raise BadValueError("nvml_device_gone")
+        value = read_meter(api, self.handle, self._meter)
+        if self._meter.method == COUNTER:
+            if value != self._energy_uj:
+                self._energy_uj, self._since_ns = value, t_ns
+            elif t_ns - self._since_ns >= _STANDSTILL_NS and draws_power(api, self.handle):
+                raise BadValueError("nvml_counter_stands_still")
+        return value

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from greenai.core.account import account
 from greenai.core.collector import Available
 from greenai.core.events import ProcessLog, RunLog, Stop
+from greenai.core.reading import Gap
 from greenai.core.text import Text
 from greenai.core.vocabulary import Role, RunState, Scope
 from greenai.sampler.sensors import offered, open_probed, probe_all
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from greenai.plugins import LoadedCollectors
     from greenai.sampler.sensors import ProbedCollector, Sensors
 
-_ROUNDS = 10
+_PAUSE_S = 0.1
+_SLOWEST_S = 6.0
 
 _EVERYONE = Text(de="alle", en="everyone")
 _GROUP = Text(de="Gruppe {group}", en="group {group}")
@@ -58,6 +60,14 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """What all sensors saw together, and for how long."""
+
+    energy: Energy
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnosis:
     """All there is to know.
 
@@ -65,15 +75,13 @@ class Diagnosis:
         channels: What is read.
         incidents: What is missing though the hardware is there, with the commands that mend it.
         absent: Collectors that read nothing here.
-        trial: The energy of a short trial; None if nothing can be read.
-        trial_s: How long it took.
+        trial: The energy of a short trial; None if nothing could be read.
     """
 
     channels: tuple[ChannelFacts, ...]
     incidents: tuple[Incident, ...]
     absent: tuple[Absent, ...]
-    trial: Energy | None
-    trial_s: float
+    trial: Trial | None
 
 
 def diagnose(
@@ -88,7 +96,7 @@ def diagnose(
 
     Args:
         host: The machine.
-        seconds: Length of the trial.
+        seconds: Length of the trial; slow sensors make it longer, up to six seconds.
         loaded: The collectors; default is all that are installed.
         sleep: Lets time pass.
         rest_of_node: Whether the estimate of the rest of the node is counted.
@@ -102,7 +110,7 @@ def diagnose(
         trial = _trial(host, sensors, seconds, sleep, rest_of_node=rest_of_node) if sensors.channels else None
     finally:
         sensors.close()
-    return Diagnosis(tuple(facts), (*incidents, *troubles), tuple(a for a in absent if a), trial, seconds)
+    return Diagnosis(tuple(facts), (*incidents, *troubles), tuple(a for a in absent if a), trial)
 
 
 def _is_read(item: ProbedCollector, channels: list[Channel]) -> bool:
@@ -155,24 +163,33 @@ def _user_name(user_id: int) -> str:
 
 def _trial(
     host: Host, sensors: Sensors, seconds: float, sleep: Callable[[float], None], *, rest_of_node: bool
-) -> Energy:
+) -> Trial | None:
+    """Read all sensors for a while: at least ``seconds``, longer for those that are slow to answer."""
     log = ProcessLog(
         role=Role.OWNER,
         host=host.name,
         pid=0,
         wall_ns=host.clock.wall_ns(),
         mono_ns=host.clock.mono_ns(),
-        interval_s=seconds / _ROUNDS,
+        interval_s=_SLOWEST_S,
         meta={"name": "doctor", "scope": Scope.MACHINE.value, "rest_of_node": rest_of_node},
         channels=sensors.channels,
     )
-    for number in range(_ROUNDS + 1):
+    times: dict[str, set[int]] = {channel.id: set() for channel in sensors.channels}
+    for number in range(int(_SLOWEST_S / _PAUSE_S) + 1):
         if number:
-            sleep(seconds / _ROUNDS)
-        t_ns, readings = sensors.read()
-        log.start_ns = t_ns if log.start_ns is None else log.start_ns
-        for reading in readings:
+            sleep(_PAUSE_S)
+        for reading in sensors.read()[1]:
             log.readings.setdefault(reading.channel_id, []).append(reading)
-    log.last_ns = host.clock.mono_ns()
+            if not isinstance(reading, Gap):
+                times[reading.channel_id].add(reading.t_mono_ns)
+        if number * _PAUSE_S >= seconds and all(len(read) > 1 for read in times.values()):
+            break
+    # What all of them saw, so that none looks blind because it answers once in two seconds.
+    answered = [read for read in times.values() if len(read) > 1]
+    if not answered or max(map(min, answered)) >= min(map(max, answered)):
+        return None
+    log.start_ns, log.last_ns = max(map(min, answered)), min(map(max, answered))
     log.stop = Stop(log.last_ns, RunState.COMPLETED, None, None)
-    return account(RunLog("doctor", (log,), "", 0.0)).record.energy
+    record = account(RunLog("doctor", (log,), "", 0.0)).record
+    return Trial(record.energy, record.duration_s)

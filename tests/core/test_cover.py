@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -113,6 +114,12 @@ def test_two_collectors_of_one_component_are_counted_once_and_the_better_wins() 
 def test_equally_good_collectors_are_chosen_by_name() -> None:
     pair = [channel("rapl:0", CPU), channel("perf:0", CPU)]
     assert ids(pair) == ids(pair[::-1]) == {"perf:0"}
+
+
+def test_sockets_read_by_different_doors_are_summed() -> None:
+    by_powercap = channel("rapl:package-0", CPU)
+    by_perf = replace(channel("rapl:package-1", CPU), collector="rapl_perf")
+    assert ids([by_powercap, by_perf]) == {"rapl:package-0", "rapl:package-1"}
 
 
 def test_hosts_do_not_hide_each_other() -> None:

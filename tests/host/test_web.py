@@ -159,6 +159,12 @@ def test_a_document_and_how_it_was_asked_for() -> None:
     assert headers["Host"] == server.url.removeprefix("http://")
 
 
+def test_a_tunnel_to_this_machine_may_be_plain() -> None:
+    with serving(says(1)) as server:
+        assert ask(server.url.replace("127.0.0.1", "localhost")) == JsonAnswer(1)
+    assert server.requests[0][1]["Authorization"] == AUTHORIZATION
+
+
 def test_no_user_no_credentials() -> None:
     with serving(says([])) as server:
         assert ask(server.url, credentials=False) == JsonAnswer([])
@@ -367,6 +373,7 @@ def test_a_redirect_to_nowhere_is_a_refusal() -> None:
         ("https://bmc:s3cr3t@10.0.0.5/", "credentials_in_url"),
         ("https://10.0.0.5@evil.example/", "credentials_in_url"),
         ("http://10.0.0.5/redfish/v1/", "plain_http"),
+        ("http://bmc.example/redfish/v1/", "plain_http"),
     ],
 )
 def test_addresses_that_are_not_asked(url: str, reason: str) -> None:

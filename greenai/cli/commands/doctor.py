@@ -20,12 +20,12 @@ from greenai.settings.edit import shown_value
 if TYPE_CHECKING:
     from greenai.cli.app import App
     from greenai.core.channel import Channel
-    from greenai.core.record import Energy
     from greenai.host import Host
-    from greenai.sampler.diagnosis import Diagnosis
+    from greenai.sampler.diagnosis import Diagnosis, Trial
     from greenai.settings import Settings
 
 TRIAL_S = 1.0
+MS_PER_S = 1000
 
 _ABOUT = Text(
     de="Zeigt, was hier gemessen wird, womit und wie genau, was fehlt und welcher Befehl es behebt.",
@@ -61,7 +61,7 @@ _SHARE = Text(
     en="A run here would be {measured} measured, {allocated} allocated, {estimated} estimated "
     "(trial of {duration}: {power}).",
 )
-_NO_SHARE = Text(de="Die Probe von {duration} ergab keine Energie.", en="The trial of {duration} gave no energy.")
+_NO_SHARE = Text(de="Die Probe ergab keine Energie.", en="The trial gave no energy.")
 _REST_OFF = Text(
     de="Netzteil, Lüfter, Platine und Platten misst hier nichts: geschätzt weitere {power}, nicht mitgezählt "
     "(einschalten mit: greenai config set rest_of_node true).",
@@ -141,8 +141,8 @@ def sensors_as_json(app: App, found: Diagnosis) -> dict[str, Any]:
             for fact in found.channels
         ],
         "trial": {
-            "duration_s": found.trial_s,
-            "power_w": _power_w(found.trial, found.trial_s),
+            "duration_s": found.trial.duration_s if found.trial else None,
+            "power_w": _power_w(found.trial),
             **{f"{quality.value}_share": _share(found.trial, quality) for quality in Quality},
         },
         "unavailable": [
@@ -193,7 +193,9 @@ def _row(app: App, channel: Channel, readable_by: str, verified_on: str | None) 
     width = f"{quantity.percent(high, app.language)}"
     if low != high:
         width = f"{quantity.percent(-low, app.language)} / +{width}"
-    renewed = quantity.duration(channel.update_s, app.language) if channel.update_s else quantity.NO_VALUE
+    renewed = quantity.NO_VALUE
+    if channel.update_s is not None:
+        renewed = f"{quantity.number(channel.update_s * MS_PER_S, app.language)} ms"
     if channel.quality is Quality.ESTIMATED:
         verified_on = verified_on or app.say(_NO_HARDWARE_NEEDED)
     return [
@@ -209,31 +211,33 @@ def _row(app: App, channel: Channel, readable_by: str, verified_on: str | None) 
 
 
 def _share_in_words(app: App, found: Diagnosis) -> str:
-    duration = quantity.duration(found.trial_s, app.language)
-    power_w = _power_w(found.trial, found.trial_s)
-    if power_w is None:
-        return app.say(_NO_SHARE, duration=duration)
+    power_w = _power_w(found.trial)
+    if found.trial is None or power_w is None:
+        return app.say(_NO_SHARE)
+    duration = quantity.duration(found.trial.duration_s, app.language)
     shares = {quality.value: quantity.percent(_share(found.trial, quality), app.language) for quality in Quality}
     return app.say(_SHARE, duration=duration, power=quantity.power(power_w, app.language), **shares)
 
 
-def _power_w(trial: Energy | None, trial_s: float) -> float | None:
-    return trial.total_j / trial_s if trial is not None and trial.total_j is not None else None
-
-
-def _share(trial: Energy | None, quality: Quality) -> float | None:
-    if trial is None or not trial.total_j:
+def _power_w(trial: Trial | None) -> float | None:
+    if trial is None or trial.energy.total_j is None or trial.duration_s <= 0:
         return None
-    parts = [c.energy_j or 0.0 for c in trial.channels if c.counted and c.quality is quality]
-    return sum(parts) / trial.total_j
+    return trial.energy.total_j / trial.duration_s
+
+
+def _share(trial: Trial | None, quality: Quality) -> float | None:
+    if trial is None or not trial.energy.total_j:
+        return None
+    parts = [c.energy_j or 0.0 for c in trial.energy.channels if c.counted and c.quality is quality]
+    return sum(parts) / trial.energy.total_j
 
 
 def _rest_w(found: Diagnosis) -> float | None:
     """Return the estimated power of the rest of the node where it is neither measured nor counted, watts."""
-    rest = [c for c in found.trial.channels if c.method == "rest_of_node_factor"] if found.trial else []
-    if not rest or rest[0].counted or rest[0].energy_j is None:
+    if found.trial is None:
         return None
-    return rest[0].energy_j / found.trial_s
+    rest = [c for c in found.trial.energy.channels if c.method == "rest_of_node_factor" and not c.counted]
+    return rest[0].energy_j / found.trial.duration_s if rest and rest[0].energy_j is not None else None
 
 
 def _database_problem(app: App, settings: Settings) -> str | None:

@@ -8,7 +8,7 @@ Sources of the layouts:
 * HPE iLO 5: paths that end in a slash, PowerControl without a name (libredfish2, tests/power.json).
 * Lenovo XCC: "Server Power Control", "CPU Sub-system Power" and "Memory Sub-system Power" (the names in Lenovo's
   xclarity monitoring plugins).
-* Supermicro with an HGX baseboard: Chassis_0 and HGX_Chassis_0 (NVIDIA DPS documentation, and its test mock-ups).
+* A server with an HGX baseboard: Chassis_0 and HGX_Chassis_0 (NVIDIA DPS documentation); the types are assumed.
 * Fujitsu iRMC: the total in Oem.ts_fujitsu (mrlhansen/idrac_exporter issue 121).
 * OpenBMC: "Chassis Power Control" (ibm-openbmc/dev issue 288).
 * HPE Cray: "Node Power Control" and "Accelerator0 Power Control" (Cray-HPE/hms-power-control, tests).
