@@ -19,7 +19,7 @@ from greenai.core.vocabulary import Role, Scope
 from greenai.host import SiteKnowledge, this_host
 from greenai.journal.format import ORPHAN
 from greenai.journal.writer import JournalWriter
-from greenai.sampler import UsageReader, open_sensors, sample
+from greenai.sampler import SlowSampler, UsageReader, open_sensors, sample
 
 if TYPE_CHECKING:
     from greenai.host import Host
@@ -87,8 +87,12 @@ def main() -> int:
     order = Order.from_line(_first_line())
     host = this_host(order.knowledge)
     usage = UsageReader(host, order.scope, os.getppid()) if order.scope is not Scope.MACHINE else None
-    sensors = open_sensors(host, usage=usage)
+    slow = SlowSampler(host, Path(order.folder), order.interval_s)
+    sensors = open_sensors(host, slow=False, usage=usage)
+    if usage is not None:
+        usage.watch_gpus(sensors.channels)
     _sample(order, host, sensors, leash)
+    slow.stop()
     sensors.close()
     if order.database is not None:
         become_ingest(order.folder, order.database)

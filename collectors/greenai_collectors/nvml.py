@@ -89,18 +89,21 @@ class NvmlCollector:
             self._api = load.api
         from greenai.host.nvml_offer import nvml_offer  # only where there is a driver
 
+        api = self._api
         try:
             if not self._holds:
-                self._api.nvmlInit()
+                api.nvmlInit()
                 self._holds = True
-            offer = nvml_offer(self._api, self._host)
-        except self._api.NVMLError as error:
+            offer = nvml_offer(api, self._host)
+        except api.NVMLError as error:
+            self.close()
             # Without a loaded driver no program can use a GPU.
             no_driver = error_code(error) == ERROR_DRIVER_NOT_LOADED
             return Unavailable(_ABSENT, expected=True) if no_driver else _failed(error)
         self._sources = offer.sources
         if offer.channels:
             return Available(tuple(offer.channels), tuple(offer.incidents), dict.fromkeys(offer.sources, LIBRARY))
+        self.close()
         if offer.incidents:
             return Unavailable(offer.incidents[0])
         if offer.all_denied and "SLURM_JOB_ID" not in self._host.environ:

@@ -1,7 +1,8 @@
 """Sharing a machine's energy out to the run that used part of it. Pure arithmetic; each rule has a name.
 
 =================== ===============================================================================================
-``cpu_time_share``  CPU energy by the run's share of all CPU time that was worked in the interval
+``cpu_time_share``  CPU energy by the run's share of all CPU time that was worked in the interval; the machine's is
+                    counted in ticks of 10 ms, so intervals are as long as it takes to count enough of them
 ``memory_share``    DRAM energy by the run's share of the memory in use
 ``sm_share``        a GPU used by several programs: by the run's share of the multiprocessors' work; a GPU that the
                     run has to itself is the run's, idle or not
@@ -26,9 +27,10 @@ from typing import TYPE_CHECKING
 
 from greenai.core.channel import Component
 from greenai.core.energy import EnergyCurve, EnergyInterval
+from greenai.core.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from greenai.core.channel import Channel
     from greenai.core.usage import Usage
@@ -38,7 +40,14 @@ MEMORY_SHARE = "memory_share"
 SM_SHARE = "sm_share"
 PARTS_SHARE = "parts_share"
 
-_PARTS = (Component.CPU, Component.DRAM, Component.GPU)
+PARTS = frozenset({Component.CPU, Component.DRAM, Component.GPU})
+
+# /proc/stat counts in ticks of 10 ms (proc_stat(5)), a control group in nanoseconds: over less time, or with less
+# work on the machine, their ratio is chance, and chance is billed (no tick: everything, a tick: hardly anything).
+_SHORTEST_STEP_NS = NS_PER_S // 2
+_LEAST_WORK_US = 100_000
+# A part and its share are cut at the same readings; their gaps differ by rounding only.
+_ROUNDING_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +71,19 @@ def allocation_bounds(share: float) -> tuple[float, float]:
 def share_steps(channel: Channel, usages: Sequence[Usage]) -> tuple[str | None, list[ShareStep]]:
     """Return the rule for a channel and its steps over time; no rule if the channel is the run's own.
 
-    Node, module and rest are not shared out by this, but by ``parts_steps``.
+    Node, module and rest are not shared out by this, but by ``parts_steps``. What a channel says of itself
+    (``share``, ``policy``: the part that this machine or container got) is applied before, not instead.
 
     Args:
         channel: A CPU, DRAM or GPU channel.
         usages: What was used, in order of time.
     """
-    if channel.policy is not None:
-        return None, []  # the collector shares it out
     if channel.component is Component.CPU:
-        return CPU_TIME_SHARE, [_cpu_step(a, b) for a, b in pairwise(usages)]
+        return CPU_TIME_SHARE, _cpu_steps(usages)
     if channel.component is Component.DRAM:
         return MEMORY_SHARE, [_memory_step(a, b) for a, b in pairwise(usages)]
-    if channel.component is Component.GPU and any(channel.id in usage.gpu_shares for usage in usages):
-        # A share speaks of the time since the last one; without one nobody computed there, and it is the run's.
-        return SM_SHARE, [
-            ShareStep(a.t_mono_ns, b.t_mono_ns, b.gpu_shares.get(channel.id, 1.0)) for a, b in pairwise(usages)
-        ]
+    if channel.component is Component.GPU:
+        return _gpu_steps(channel, usages)
     return None, []
 
 
@@ -89,17 +94,15 @@ def parts_steps(
 
     Args:
         usages: What was used, in order of time.
-        parts: CPU, DRAM and GPU channels, each with the curve of the machine and that of the run.
+        parts: CPU, DRAM and GPU channels that may be added up, each with the curve of the machine and that of
+            the run.
     """
-    curves = [curves for channel, curves in parts.items() if channel.component in _PARTS]
-    if not curves:
-        return CPU_TIME_SHARE, [_cpu_step(a, b) for a, b in pairwise(usages)]
-    steps = []
-    for a, b in pairwise(usages):
-        whole_j = sum(curve.between(a.t_mono_ns, b.t_mono_ns).energy_j or 0.0 for curve, _ in curves)
-        own_j = sum(own.between(a.t_mono_ns, b.t_mono_ns).energy_j or 0.0 for _, own in curves)
-        steps.append(ShareStep(a.t_mono_ns, b.t_mono_ns, min(own_j / whole_j, 1.0) if whole_j > 0 else None))
-    return PARTS_SHARE, steps
+    if not parts:
+        return CPU_TIME_SHARE, _cpu_steps(usages)
+    return PARTS_SHARE, [
+        ShareStep(a.t_mono_ns, b.t_mono_ns, _parts_share(parts.values(), a.t_mono_ns, b.t_mono_ns))
+        for a, b in pairwise(usages)
+    ]
 
 
 def allocated(intervals: Sequence[EnergyInterval], steps: Sequence[ShareStep]) -> list[EnergyInterval]:
@@ -133,13 +136,56 @@ def allocated(intervals: Sequence[EnergyInterval], steps: Sequence[ShareStep]) -
     return result
 
 
-def _cpu_step(a: Usage, b: Usage) -> ShareStep:
-    if a.own_cpu_us is None or b.own_cpu_us is None or a.machine_cpu_us is None or b.machine_cpu_us is None:
-        return ShareStep(a.t_mono_ns, b.t_mono_ns, None)
-    own_us = max(b.own_cpu_us - a.own_cpu_us, 0)  # a process that nobody waited for takes its time along
-    # The machine's time is counted in ticks and may lag behind the run's, which is counted finely.
-    machine_us = max(b.machine_cpu_us - a.machine_cpu_us, own_us)
-    return ShareStep(a.t_mono_ns, b.t_mono_ns, own_us / machine_us if machine_us else 0.0)
+def _parts_share(curves: Iterable[tuple[EnergyCurve, EnergyCurve]], t0_ns: int, t1_ns: int) -> float | None:
+    whole_j = own_j = 0.0
+    for machine, own in curves:
+        whole, part = machine.between(t0_ns, t1_ns), own.between(t0_ns, t1_ns)
+        if whole.energy_j is None:
+            continue
+        if part.energy_j is None or part.gap_s > whole.gap_s + _ROUNDING_S:
+            return None  # the part's energy is known, the run's share of it is not
+        whole_j += whole.energy_j
+        own_j += part.energy_j
+    return min(own_j / whole_j, 1.0) if whole_j > 0 else None
+
+
+def _cpu_steps(usages: Sequence[Usage]) -> list[ShareStep]:
+    """Return the run's share of CPU time. It is cumulated: a failed read between two good ones costs nothing."""
+    known = [
+        (usage.t_mono_ns, usage.own_cpu_us, usage.machine_cpu_us)
+        for usage in usages
+        if usage.own_cpu_us is not None and usage.machine_cpu_us is not None
+    ]
+    marks = known[:1]
+    for mark in known[1:]:
+        t0_ns, _, work_us = marks[-1]
+        if mark[0] - t0_ns >= _SHORTEST_STEP_NS and mark[2] - work_us >= _LEAST_WORK_US:
+            marks.append(mark)
+    if len(known) > 1 and marks[-1] is not known[-1]:
+        # What is left at the end is too little to stand alone.
+        marks = [*(marks[:-1] or marks), known[-1]]
+    return [_cpu_step(a, b) for a, b in pairwise(marks)]
+
+
+def _gpu_steps(channel: Channel, usages: Sequence[Usage]) -> tuple[str | None, list[ShareStep]]:
+    looked = [(usage.t_mono_ns, usage.gpu_shares) for usage in usages if usage.gpu_shares is not None]
+    if not any(channel.id in shares for _, shares in looked):
+        return None, []  # nobody else computed there: the run's own, idle or not
+    # A share speaks of the time since the last look; before the first and after the last the nearest holds.
+    times = [usages[0].t_mono_ns, *(t_ns for t_ns, _ in looked), usages[-1].t_mono_ns]
+    shares = [given.get(channel.id, 1.0) for _, given in looked]
+    steps = zip(pairwise(times), [*shares, shares[-1]], strict=True)
+    return SM_SHARE, [ShareStep(t0_ns, t1_ns, share) for (t0_ns, t1_ns), share in steps if t1_ns > t0_ns]
+
+
+def _cpu_step(a: tuple[int, int, int], b: tuple[int, int, int]) -> ShareStep:
+    own_us, machine_us = b[1] - a[1], b[2] - a[2]
+    if own_us < 0 or machine_us < 0:
+        # A process left the tree and took its time along (a daemon), or the container went to another machine.
+        return ShareStep(a[0], b[0], None)
+    # The machine's time may lag behind the run's, which is counted finely.
+    machine_us = max(machine_us, own_us)
+    return ShareStep(a[0], b[0], own_us / machine_us if machine_us else None)
 
 
 def _memory_step(a: Usage, b: Usage) -> ShareStep:

@@ -111,7 +111,8 @@ class Channel:
             interval_s: The sampling interval that was asked for; never exceeded.
         """
         if self.kind is Kind.COUNTER:
-            return interval_s if self.wrap_uj is None else min(interval_s, self.wrap_uj / self.max_power_uw / 2)
+            shortest_wrap_s = self.wrap_uj / self.max_power_uw if self.wrap_uj and self.max_power_uw else inf
+            return min(interval_s, shortest_wrap_s / 2)
         return interval_s if self.update_s is None else min(interval_s, max(self.update_s / 2, FASTEST_POLL_S))
 
     def to_json(self) -> dict[str, Any]:
@@ -126,9 +127,11 @@ class Channel:
         Raises:
             KeyError, ValueError, TypeError: ``data`` is not a channel.
         """
-        uncertainties = [data["uncertainty_rel"], data.get("uncertainty_low_rel") or 0.0]
-        if not all(isinstance(u, (int, float)) and 0 <= u < inf for u in uncertainties):
-            raise ValueError(f"no uncertainties: {uncertainties}")
+        short = tuple((float(s), float(u)) for s, u in data.get("uncertainty_short", ()))
+        figures = [data["uncertainty_rel"], *(figure for step in short for figure in step)]
+        figures += [data.get(name) or 0 for name in ("uncertainty_low_rel", "update_s", "wrap_uj")]
+        if not all(isinstance(figure, (int, float)) and 0 <= figure < inf for figure in figures):
+            raise ValueError(f"no uncertainties, period or range: {figures}")
         share = float(data.get("share", 1.0))
         if not 0 <= share <= 1:
             raise ValueError(f"no share: {share}")
@@ -144,7 +147,7 @@ class Channel:
             uncertainty_rel=float(data["uncertainty_rel"]),
             max_power_uw=int(data["max_power_uw"]),
             uncertainty_low_rel=data.get("uncertainty_low_rel"),
-            uncertainty_short=tuple((float(s), float(u)) for s, u in data.get("uncertainty_short", ())),
+            uncertainty_short=short,
             resolution_uj=int(data.get("resolution_uj", 0)),
             update_s=data.get("update_s"),
             share=share,

@@ -164,6 +164,7 @@ def _counter_intervals(
     before: CounterReading | None = None  # start of the last interval
     previous: CounterReading | None = None  # its end: the last accepted reading
     suspect: CounterReading | None = None  # a reading that does not follow from the accepted one
+    counts = True  # whether it counted since it was found on a new level; a stuck sentinel never does
     for reading in readings:
         if previous is None:
             previous = reading
@@ -175,13 +176,16 @@ def _counter_intervals(
         if delta_uj is not None:
             rejected[IMPLAUSIBLE_STEP] += suspect is not None
             # If it follows from the suspect as well, that may have been a glitch or a reset: nobody can tell.
-            known_uj = delta_uj if from_suspect_uj is None else None
+            counts = counts or delta_uj > 0
+            known_uj = delta_uj if from_suspect_uj is None and counts else None
             result.append(EnergyInterval(previous.t_mono_ns, reading.t_mono_ns, known_uj))
             before, previous, suspect = previous, reading, None
         elif _is_jitter(channel, previous, reading):
             continue
         elif suspect is None or from_suspect_uj is None:
-            rejected[IMPLAUSIBLE_STEP] += suspect is not None
+            if suspect is not None:
+                ambiguous = _is_ambiguous(channel, previous, suspect)
+                rejected[WRAP_AMBIGUOUS if ambiguous else IMPLAUSIBLE_STEP] += 1
             suspect = reading
         else:
             if before is not None and counter_delta_uj(channel, before, suspect) is not None:
@@ -194,6 +198,7 @@ def _counter_intervals(
             # The counter stays on the new level: it was reset between `previous` and `suspect`. One that does not
             # move there may be a stuck sentinel: no energy is claimed before it counts.
             result.append(EnergyInterval(previous.t_mono_ns, suspect.t_mono_ns, None))
+            counts = from_suspect_uj > 0
             result.append(EnergyInterval(suspect.t_mono_ns, reading.t_mono_ns, from_suspect_uj or None))
             before, previous, suspect = suspect, reading, None
     if previous is not None and suspect is not None:
@@ -203,9 +208,13 @@ def _counter_intervals(
 
 
 def _why_unknown(channel: Channel, before: CounterReading, after: CounterReading) -> str:
-    if channel.wrap_uj is not None and _plausible_uj(channel, before, after) >= channel.wrap_uj:
+    if _is_ambiguous(channel, before, after):
         return WRAP_AMBIGUOUS
     return COUNTER_RESET if after.energy_uj < before.energy_uj else IMPLAUSIBLE_STEP
+
+
+def _is_ambiguous(channel: Channel, before: CounterReading, after: CounterReading) -> bool:
+    return channel.wrap_uj is not None and _plausible_uj(channel, before, after) >= channel.wrap_uj
 
 
 def _plausible_uj(channel: Channel, before: CounterReading, after: CounterReading) -> int:

@@ -39,6 +39,14 @@ _NO_OWNER = Incident(
         en="The program's own journal is missing or unreadable; the description of the run is incomplete.",
     ),
 )
+_NOTHING = Incident(
+    "no_sensor",
+    Text(
+        de="Auf dieser Maschine lässt sich nichts messen oder schätzen; die Energie bleibt unbekannt.",
+        en="Nothing can be measured or estimated on this machine; the energy stays unknown.",
+    ),
+    Text(de="Mehr dazu: greenai doctor", en="More about it: greenai doctor"),
+)
 _PARTIAL = Text(
     de="{device}: für {gap} von {duration} gibt es keine Messung; die Energie dieser Zeit fehlt in der Summe.",
     en="{device}: for {gap} of {duration} there is no reading; the energy of that time is missing from the total.",
@@ -66,6 +74,8 @@ def run_incidents(
         for incident in process.incidents
     }
     incidents = list(found.values())
+    if any(process.lines for process in log.processes) and not any(p.channels for p in log.processes):
+        incidents.append(_NOTHING)
     if owner is None:
         incidents.append(_NO_OWNER)
     elif owner.stop and owner.meta.get("sampler_process"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,23 @@ _NO_SHARE = "share_unknown"
 
 Span = tuple[int, int]
 """Start and end on the host's monotonic clock, nanoseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """By how much an energy may be off because it was shared out, joules."""
+
+    low_j: float = 0.0
+    high_j: float = 0.0
+
+    def plus(self, other: _Spread) -> _Spread:
+        return _Spread(self.low_j + other.low_j, self.high_j + other.high_j)
+
+    def around(self, bounds: Bounds) -> Bounds:
+        """Widen an interval by this, as an error independent of it."""
+        low_j = sqrt((bounds.value_j - bounds.low_j) ** 2 + self.low_j**2)
+        high_j = sqrt((bounds.high_j - bounds.value_j) ** 2 + self.high_j**2)
+        return Bounds(bounds.value_j, max(bounds.value_j - low_j, 0.0), bounds.value_j + high_j)
 
 
 def with_rest(
@@ -72,20 +90,26 @@ def energy_of(
     chosen = _choose({k: t for k, t in traces.items() if count_rest or not _is_rest(t.channel)}, spans)
     rows = []
     parts: list[tuple[Channel, Bounds]] = []
+    spreads: dict[str | None, _Spread] = defaultdict(_Spread)
     firm_j = machine_j = 0.0
     for key, trace in traces.items():
-        row, bounds = _row(trace, spans[key[0]])
-        if key in chosen and bounds is not None:
+        row, sensor, spread = _row(trace, spans[key[0]])
+        if key in chosen and sensor is not None:
             whole_id = None
-            parts.append((replace(trace.channel, quality=row.quality), bounds))
-            firm_j += bounds.value_j if row.quality is not Quality.ESTIMATED else 0.0
+            parts.append((trace.channel, sensor))
+            # One rule errs alike everywhere: a program that draws more than its share of the CPU time does so on
+            # both sockets.
+            spreads[trace.policy] = spreads[trace.policy].plus(spread)
+            firm_j += sensor.value_j if row.quality is not Quality.ESTIMATED else 0.0
             machine_j += row.machine_energy_j or 0.0
         else:
             whole_id = part_of(trace.channel, [traces[other].channel for other in sorted(chosen)])
-        rows.append(replace(row, counted=key in chosen and bounds is not None, part_of=whole_id))
+        rows.append(replace(row, counted=key in chosen and sensor is not None, part_of=whole_id))
     if not parts:
         return Energy(None, None, None, None, scope.value, None, tuple(rows)), chosen
     total = total_bounds(parts)
+    for spread in spreads.values():
+        total = spread.around(total)
     share = firm_j / total.value_j if total.value_j > 0 else None
     return Energy(total.value_j, total.low_j, total.high_j, share, scope.value, machine_j, tuple(rows)), chosen
 
@@ -104,11 +128,14 @@ def _choose(traces: Mapping[Key, ChannelTrace], spans: Mapping[str, Span]) -> fr
     return counted(known)
 
 
-def _row(trace: ChannelTrace, span: Span) -> tuple[ChannelEnergy, Bounds | None]:
+def _row(trace: ChannelTrace, span: Span) -> tuple[ChannelEnergy, Bounds | None, _Spread]:
+    """Return the row of a channel, the interval its sensor leaves, and what sharing out adds to it."""
     channel = trace.channel
     duration_s = (span[1] - span[0]) / NS_PER_S
     machine, own = trace.machine.between(*span), trace.own.between(*span)
-    bounds = _bounds(trace, machine, own, duration_s)
+    sensor = channel_bounds(channel, own.energy_j, duration_s) if own.energy_j is not None else None
+    spread = _spread(trace, machine, own)
+    bounds = spread.around(sensor) if sensor else None
     shared = trace.policy is not None and channel.quality is Quality.MEASURED
     usual_rel = max(channel.uncertainty_at(duration_s))
     row = ChannelEnergy(
@@ -129,20 +156,16 @@ def _row(trace: ChannelTrace, span: Span) -> tuple[ChannelEnergy, Bounds | None]
         policy=trace.policy,
         lost_readings=trace.lost,
     )
-    return row, bounds
+    return row, sensor, spread
 
 
-def _bounds(trace: ChannelTrace, machine: EnergyAmount, own: EnergyAmount, duration_s: float) -> Bounds | None:
-    """Return the interval of the run's energy: of the sensor, and of the sharing out, as independent errors."""
-    if own.energy_j is None:
-        return None
-    sensor = channel_bounds(trace.channel, own.energy_j, duration_s)
-    if trace.policy is None or not machine.energy_j:
-        return sensor
-    low_rel, high_rel = allocation_bounds(min(own.energy_j / machine.energy_j, 1.0))
-    low_j = sqrt((own.energy_j - sensor.low_j) ** 2 + (low_rel * own.energy_j) ** 2)
-    high_j = sqrt((sensor.high_j - own.energy_j) ** 2 + (high_rel * own.energy_j) ** 2)
-    return Bounds(own.energy_j, max(own.energy_j - low_j, 0.0), own.energy_j + high_j)
+def _spread(trace: ChannelTrace, machine: EnergyAmount, own: EnergyAmount) -> _Spread:
+    """Return what sharing out by use adds. How far a collector's own ``share`` may be off, its channel says."""
+    theirs_j = (machine.energy_j or 0.0) * trace.channel.share
+    if own.energy_j is None or trace.policy == trace.channel.policy or theirs_j <= 0:
+        return _Spread()
+    low_rel, high_rel = allocation_bounds(min(own.energy_j / theirs_j, 1.0))
+    return _Spread(low_rel * own.energy_j, high_rel * own.energy_j)
 
 
 def _half_width(bounds: Bounds) -> float:

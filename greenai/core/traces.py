@@ -6,15 +6,17 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from greenai.core.allocation import allocated, parts_steps, share_steps
+from greenai.core.allocation import PARTS, allocated, parts_steps, share_steps
 from greenai.core.channel import Component
+from greenai.core.cover import counted
 from greenai.core.energy import EnergyCurve, EnergyInterval, integrate
 from greenai.core.reading import Gap
+from greenai.core.units import NS_PER_S
 from greenai.core.vocabulary import Scope
 from greenai.core.zeros import one_zero
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from greenai.core.channel import Channel
     from greenai.core.cover import Key
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
     from greenai.core.reading import Reading
     from greenai.core.usage import Usage
 
-# A gauge that was not read for this many of its beats, and for this long, was blind meanwhile.
+# A gauge that was not read for this many of its beats, and for this long, was blind meanwhile. One that renews its
+# value less often than it is asked for (a management controller) is read at the pace of its renewals.
 _BLIND_BEATS = 3
 _BLIND_S = 2.0
+_WHOLES = frozenset({Component.NODE, Component.MODULE, Component.REST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +79,37 @@ def traces(log: RunLog, hosts: frozenset[str], scope: Scope) -> dict[Key, Channe
 
 def _of_host(found: Mapping[Key, _Integrated], usages: Sequence[Usage] | None) -> dict[Key, ChannelTrace]:
     result: dict[Key, ChannelTrace] = {}
-    wholes = (Component.NODE, Component.MODULE, Component.REST)
-    for key, item in sorted(found.items(), key=lambda pair: pair[1].channel.component in wholes):
+    for key, item in sorted(found.items(), key=lambda pair: pair[1].channel.component in _WHOLES):
         channel, machine = item.channel, EnergyCurve(item.intervals)
-        policy, own = channel.policy, machine
-        if channel.policy is not None:
-            own = EnergyCurve(_scaled(item.intervals, channel.share))
-        elif usages is not None:
-            if channel.component in wholes:
-                parts = {t.channel: (t.machine, t.own) for t in result.values()}
-                policy, steps = parts_steps(usages, parts)
+        theirs = _scaled(item.intervals, channel.share)  # of those who may use it
+        policy, own = channel.policy, machine if channel.policy is None else EnergyCurve(theirs)
+        rule: str | None = None
+        if usages is not None:
+            if channel.component in _WHOLES:
+                rule, steps = parts_steps(usages, _parts(result.values(), usages))
             else:
-                policy, steps = share_steps(channel, usages)
-            own = EnergyCurve(allocated(item.intervals, steps)) if policy is not None else machine
+                rule, steps = share_steps(channel, usages)
+            if rule is not None:
+                policy, own = rule, EnergyCurve(allocated(theirs, steps))
         result[key] = ChannelTrace(channel, item.readings, machine, own, policy, item.lost)
     return result
+
+
+def _parts(
+    traces: Iterable[ChannelTrace], usages: Sequence[Usage]
+) -> dict[Channel, tuple[EnergyCurve, EnergyCurve]]:
+    """Return the parts of a host that may be added up (no GPU twice), each with its two curves."""
+    parts = {trace.channel: trace for trace in traces if trace.channel.component in PARTS}
+    chosen = counted({channel: _known_share(trace.machine, usages) for channel, trace in parts.items()})
+    return {c: (trace.machine, trace.own) for c, trace in parts.items() if (c.host, c.id) in chosen}
+
+
+def _known_share(curve: EnergyCurve, usages: Sequence[Usage]) -> float:
+    if not usages:
+        return 0.0
+    t0_ns, t1_ns = usages[0].t_mono_ns, usages[-1].t_mono_ns
+    amount = curve.between(t0_ns, t1_ns)
+    return 0.0 if amount.energy_j is None else 1 - amount.gap_s * NS_PER_S / (t1_ns - t0_ns)
 
 
 def _scaled(intervals: Sequence[EnergyInterval], share: float) -> list[EnergyInterval]:
@@ -114,9 +134,10 @@ def _integrated(log: RunLog, hosts: frozenset[str]) -> dict[Key, _Integrated]:
 
 
 def _integrate(channel: Channel, by_process: list[list[Reading]], interval_s: float) -> _Integrated:
-    blind_s = max(_BLIND_S, _BLIND_BEATS * channel.poll_s(interval_s))
+    blind_s = max(_BLIND_S, _BLIND_BEATS * max(channel.poll_s(interval_s), channel.update_s or 0.0))
     every = tuple(sorted((r for part in by_process for r in part), key=lambda reading: reading.t_mono_ns))
-    failed = Counter(reading.reason for reading in every if isinstance(reading, Gap))
+    # A slow sensor's last word is handed out until there is another: a failure with the same time is the same one.
+    failed = Counter(reason for _, reason in {(r.t_mono_ns, r.reason) for r in every if isinstance(r, Gap)})
     if channel.per_process:
         every, left_out = one_zero(channel, by_process)
         failed += left_out

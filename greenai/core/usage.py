@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ class Usage:
         machine_cpu_us: CPU time of everything on the machine, cumulated, microseconds.
         own_memory_bytes: Memory that the tracked work holds.
         machine_memory_bytes: Memory in use on the machine.
-        gpu_shares: By channel id of a GPU that others use too: the tracked work's share (0..1) of what was
-            computed on it since the last time.
+        gpu_shares: By channel id of a GPU on which others computed since the last time: the tracked work's share
+            (0..1) of it. None where nobody looked.
     """
 
     t_mono_ns: int
@@ -28,4 +28,4 @@ class Usage:
     machine_cpu_us: int | None = None
     own_memory_bytes: int | None = None
     machine_memory_bytes: int | None = None
-    gpu_shares: Mapping[str, float] = field(default_factory=dict)
+    gpu_shares: Mapping[str, float] | None = None

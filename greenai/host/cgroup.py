@@ -117,6 +117,14 @@ def cgroup_cpu_us(cgroup: Cgroup) -> int:
     return _field(_read(cgroup.cpu_folder / "cpu.stat"), "usage_usec")
 
 
+def cgroup_pids(cgroup: Cgroup) -> list[int]:
+    """Return the processes of the group and of all groups below it; empty where they cannot be seen."""
+    pids: list[int] = []
+    for file in [cgroup.cpu_folder / "cgroup.procs", *cgroup.cpu_folder.rglob("cgroup.procs")]:
+        pids += [int(pid) for pid in (read_text(file) or "").split()]
+    return sorted(set(pids))
+
+
 def cgroup_memory_bytes(cgroup: Cgroup) -> int:
     """Return the memory the group holds, in bytes, without the page cache of files.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -57,7 +57,7 @@ class SiteKnowledge:
     cpu_tdp_w: float | None = None
     redfish_url: str | None = None
     redfish_user: str | None = None
-    redfish_password: str | None = None
+    redfish_password: str | None = field(default=None, repr=False)
     redfish_verify_tls: bool = True
 
 

@@ -22,7 +22,8 @@ _UPDATE_S = 0.1
 
 # Above the greatest limits: B300 1400 W; GB300 module 2900 W.
 _MAX_POWER_UW = {Component.GPU: 3000 * UW_PER_W, Component.MODULE: 6000 * UW_PER_W}
-_MODULE_PARTS = frozenset({Component.CPU, Component.DRAM, Component.GPU})
+# Grace has its input and output (SysIO) on the module too: the same claim as that of the kernel's module meter.
+_MODULE_PARTS = frozenset({Component.CPU, Component.DRAM, Component.GPU, Component.REST})
 
 # ~95 % half-widths after Yang et al. (see nvml_meters). The mean of the last second lags: up to a second of a
 # changed power at each end of a window. What exactly a module's counter covers rests on one report (zeus#172).

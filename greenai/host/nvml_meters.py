@@ -14,8 +14,8 @@ ption``                             100 ms (Zeus's documentation). On GH200 it c
 A counter that stands at 0 while the GPU draws power does not count: the driver has just spent longer on its own
 start than the 100 ms after which it must have moved. Then the power is polled. One that stops later is a gap.
 
-On a Grace superchip both GPUs of a GB200 report the same module (NVIDIA/srt-slurm, ``nvml_module.rs``), and what
-their energy counter contains is not documented: there only the power fields, which name their scope, are used.
+Both GPUs of a GB200 superchip report the same module (NVIDIA/srt-slurm, its exporter of CPU power), and what their
+energy counter contains is not documented: there only the power fields, which name their scope, are used.
 """
 
 from __future__ import annotations

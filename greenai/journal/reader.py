@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from greenai.core.reading import Reading
+
 # Infinity as a time overflows, ten thousand brackets recurse too deeply: damage has no manners.
 _MALFORMED = (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
 
@@ -143,24 +145,29 @@ def _readings(log: ProcessLog, line: dict[str, Any], t_ns: int) -> None:
         raise ValueError("each value needs its channel and its time")
     if any(index < 0 for index in indexes):
         raise ValueError("channels count from 0")
+    found: list[Reading] = []
     for position, index in enumerate(indexes):
         channel, value = log.channels[index], line["v"][position]
-        readings = log.readings.setdefault(channel.id, [])
         at_ns = t_ns + int(line["d"][position])
         if value is None:
-            readings.append(Gap(channel.id, at_ns, str(gaps.get(str(position), "unknown"))))
+            found.append(Gap(channel.id, at_ns, str(gaps.get(str(position), "unknown"))))
         elif channel.kind is Kind.COUNTER:
-            readings.append(CounterReading(channel.id, at_ns, int(value)))
+            found.append(CounterReading(channel.id, at_ns, int(value)))
         else:
-            readings.append(PowerReading(channel.id, at_ns, int(value)))
-    if "u" in line:
-        log.usages.append(_usage(log, line, t_ns))
+            found.append(PowerReading(channel.id, at_ns, int(value)))
+    usages = [_usage(log, line, t_ns)] if "u" in line else []
+    # Only now: a line with one damaged figure gives none of the others either.
+    for reading in found:
+        log.readings.setdefault(reading.channel_id, []).append(reading)
+    log.usages += usages
 
 
 def _usage(log: ProcessLog, line: dict[str, Any], t_ns: int) -> Usage:
     offset_ns, *figures = line["u"]
     own_cpu_us, machine_cpu_us, own_bytes, machine_bytes = (None if f is None else int(f) for f in figures)
-    shares = {log.channels[int(index)].id: _share(share) for index, share in line.get("s", {}).items()}
+    shares = None
+    if "s" in line:
+        shares = {log.channels[int(index)].id: _share(share) for index, share in line["s"].items()}
     return Usage(t_ns + int(offset_ns), own_cpu_us, machine_cpu_us, own_bytes, machine_bytes, shares)
 
 

@@ -37,13 +37,24 @@ class JournalWriter:
         channels: Sequence[Channel],
         interval_s: float,
         meta: dict[str, Any] | None = None,
+        part: str = "",
     ) -> None:
         """Create the file and write its first line.
+
+        Args:
+            folder: The run's folder.
+            host: The machine.
+            role: What this process does for the run.
+            channels: What it reads.
+            interval_s: Sampling interval.
+            meta: What the user said about the run (owner only).
+            part: Distinguishes a second journal of the same process.
 
         Raises:
             OSError: The folder cannot be written.
         """
         self._folder = folder
+        self._part = f"-{part}" if part else ""
         self._host = host
         self._index = {channel.id: index for index, channel in enumerate(channels)}
         self._all = list(range(len(channels)))
@@ -97,7 +108,7 @@ class JournalWriter:
                 usage.t_mono_ns - t_ns, usage.own_cpu_us, usage.machine_cpu_us, usage.own_memory_bytes,
                 usage.machine_memory_bytes,
             ]  # fmt: skip
-            if usage.gpu_shares:
+            if usage.gpu_shares is not None:
                 line["s"] = {str(self._index[name]): share for name, share in usage.gpu_shares.items()}
         self._write(line)
 
@@ -127,7 +138,7 @@ class JournalWriter:
 
     def _open(self) -> None:
         self._pid = os.getpid()
-        self._path = self._folder / f"{self._host.name}-{self._pid}{f.SUFFIX}"
+        self._path = self._folder / f"{self._host.name}-{self._pid}{self._part}{f.SUFFIX}"
         self._file = -1  # should opening fail, a forked child must not write into its parent's file
         self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._seq = 0

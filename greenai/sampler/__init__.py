@@ -2,6 +2,7 @@
 
 from greenai.sampler.loop import SamplerThread, sample
 from greenai.sampler.sensors import Sensors, open_sensors
+from greenai.sampler.slow import SlowSampler
 from greenai.sampler.usage import UsageReader, resolve_scope
 
-__all__ = ["SamplerThread", "Sensors", "UsageReader", "open_sensors", "resolve_scope", "sample"]
+__all__ = ["SamplerThread", "Sensors", "SlowSampler", "UsageReader", "open_sensors", "resolve_scope", "sample"]

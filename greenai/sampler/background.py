@@ -25,6 +25,9 @@ class BackgroundReader:
     """Reads an opened collector again and again; ``read`` gives what it said last, with the time it was said.
 
     A reading that is handed out twice has the same time twice, and the arithmetic takes it once.
+
+    Attributes:
+        pause_s: How long it waits between two rounds, at least, seconds.
     """
 
     def __init__(self, host: Host, collector: Collector, channels: Sequence[Channel]) -> None:
@@ -32,7 +35,7 @@ class BackgroundReader:
         self._collector = collector
         self._channels = channels
         renewals_s = [channel.update_s or _USUAL_PAUSE_S for channel in channels]
-        self._pause_s = max(_FASTEST_S, min(renewals_s))
+        self.pause_s = max(_FASTEST_S, min(renewals_s))
         self._latest: list[Reading] | None = None
         self._latest_ns = 0
         self._round_s = 0.0
@@ -45,7 +48,7 @@ class BackgroundReader:
         latest, now_ns = self._latest, self._host.clock.mono_ns()
         if latest is None:
             return [Gap(channel.id, now_ns, "not_read_yet") for channel in self._channels]
-        if now_ns - self._latest_ns > _STALE_ROUNDS * (self._pause_s + 2 * self._round_s) * NS_PER_S:
+        if now_ns - self._latest_ns > _STALE_ROUNDS * (self.pause_s + 2 * self._round_s) * NS_PER_S:
             return [Gap(reading.channel_id, now_ns, "sensor_hangs") for reading in latest]
         return latest
 
@@ -67,5 +70,5 @@ class BackgroundReader:
             self._round_s = (self._latest_ns - began_ns) / NS_PER_S
             self._latest = latest
             # Asking takes the controller's time too: not more than half of it.
-            if self._stop.wait(max(self._pause_s, self._round_s)):
+            if self._stop.wait(max(self.pause_s, self._round_s)):
                 return

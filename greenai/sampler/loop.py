@@ -59,10 +59,11 @@ def sample(host: Host, sensors: Sensors, journal: JournalWriter, interval_s: flo
         except OSError:
             lost += 1
         now_ns = host.clock.mono_ns()
+        read_ns = max(now_ns, soon_ns - 1)  # what was read a little early is not due once more
         for number in ready:
-            due_ns[number] = _next_beat_ns(start_ns, beats_ns[number], now_ns)
+            due_ns[number] = _next_beat_ns(start_ns, beats_ns[number], read_ns)
         if round_ns < soon_ns:
-            round_ns = _next_beat_ns(start_ns, interval_ns, now_ns)
+            round_ns = _next_beat_ns(start_ns, interval_ns, read_ns)
         if pause((min([round_ns, *due_ns]) - now_ns) / NS_PER_S):
             return
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING
 
+from greenai.core.channel import Channel
 from greenai.core.collector import Available, Incident, Probe, Unavailable
 from greenai.core.cover import without_redundant_estimates
 from greenai.core.reading import CounterReading, Gap, PowerReading
@@ -17,7 +19,6 @@ from greenai.sampler.background import BackgroundReader
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from greenai.core.channel import Channel
     from greenai.core.collector import Collector
     from greenai.core.reading import Reading
     from greenai.core.usage import Usage
@@ -28,14 +29,6 @@ if TYPE_CHECKING:
 _FAILED = Text(
     de="Der Sensor „{name}“ ist ausgefallen: {reason}.",
     en='The sensor "{name}" failed: {reason}.',
-)
-_NOTHING = Incident(
-    "no_sensor",
-    Text(
-        de="Auf dieser Maschine lässt sich nichts messen oder schätzen; die Energie bleibt unbekannt.",
-        en="Nothing can be measured or estimated on this machine; the energy stays unknown.",
-    ),
-    Text(de="Mehr dazu: greenai doctor", en="More about it: greenai doctor"),
 )
 
 
@@ -53,6 +46,12 @@ class OpenedCollector:
 
     reader: Collector | BackgroundReader
     channels: tuple[Channel, ...]
+
+    def beat_s(self, interval_s: float) -> float:
+        """Return how often to ask it, seconds. A slow one has nothing new to say before its next round."""
+        if isinstance(self.reader, BackgroundReader):
+            return min(interval_s, self.reader.pause_s)
+        return min(channel.poll_s(interval_s) for channel in self.channels)
 
 
 class Sensors:
@@ -75,8 +74,7 @@ class Sensors:
 
     def beats_s(self, interval_s: float) -> list[float]:
         """Return how often each collector must be read, seconds; each divides the interval evenly."""
-        fastest = (min(channel.poll_s(interval_s) for channel in item.channels) for item in self._opened)
-        return [interval_s / ceil(interval_s / beat_s - 1e-9) for beat_s in fastest]
+        return [interval_s / ceil(interval_s / item.beat_s(interval_s) - 1e-9) for item in self._opened]
 
     def read(self, which: Iterable[int] | None = None) -> tuple[int, list[Reading]]:
         """Read once; return the time of the round and one reading per channel.
@@ -110,25 +108,27 @@ class Sensors:
 
 
 def probe_all(
-    host: Host, loaded: LoadedCollectors | None = None, *, slow: bool = True
+    host: Host, loaded: LoadedCollectors | None = None, *, slow: bool | None = None
 ) -> tuple[list[ProbedCollector], list[Incident]]:
     """Ask every collector what it can read. A collector that raises is unavailable.
 
     Args:
         host: The machine.
         loaded: The collectors; default is all that are installed.
-        slow: Whether to ask the slow ones too.
+        slow: True asks the slow ones only, False the others; None all.
     """
     loaded = loaded or load_collectors(host)
     incidents = list(loaded.incidents)
     probed = []
     for collector in loaded.collectors:
-        if collector.slow and not slow:
+        if slow is not None and collector.slow is not slow:
             continue
         try:
             probe: Probe = collector.probe()
             if not isinstance(probe, (Available, Unavailable)):
                 raise TypeError(f"probe() returned {probe!r}")  # noqa: TRY301  # handled like any other failure
+            if isinstance(probe, Available):
+                _check_channels(host, probe.channels)
         except Exception as error:  # noqa: BLE001  # somebody else's code
             probe = Unavailable(Incident("sensor_failed", _FAILED.format(name=collector.name, reason=repr(error))))
         probed.append(ProbedCollector(collector, probe))
@@ -159,7 +159,7 @@ def open_sensors(
     host: Host,
     loaded: LoadedCollectors | None = None,
     *,
-    slow: bool = True,
+    slow: bool | None = None,
     usage: UsageReader | None = None,
     wanted: Callable[[Channel], bool] = lambda _channel: True,
 ) -> Sensors:
@@ -168,11 +168,13 @@ def open_sensors(
     Args:
         host: The machine.
         loaded: The collectors; default is all that are installed.
-        slow: Whether to open the slow ones too.
+        slow: True opens the slow ones only, False the others; None all.
         usage: Reads how much of the machine the tracked work uses, if the energy is to be shared out.
         wanted: Says which channels to open; default is all.
     """
     probed, incidents = probe_all(host, loaded, slow=slow)
+    if slow:
+        incidents = []  # plug-ins that are broken are reported by those who open the others
     return open_probed(host, probed, incidents, usage=usage, wanted=wanted)
 
 
@@ -197,21 +199,30 @@ def open_probed(
             continue
         try:
             item.collector.open(mine)
+            reader = BackgroundReader(host, item.collector, mine) if item.collector.slow else item.collector
         except Exception as error:  # noqa: BLE001  # somebody else's code
             incidents.append(
                 Incident("sensor_failed", _FAILED.format(name=item.collector.name, reason=repr(error)))
             )
             continue
-        reader = BackgroundReader(host, item.collector, mine) if item.collector.slow else item.collector
         opened.append(OpenedCollector(reader, mine))
         sources |= {channel.id: item.probe.sources.get(channel.id, "") for channel in mine}
-    if not opened:
-        incidents.append(_NOTHING)
     return Sensors(host, opened, incidents, usage, sources)
 
 
+def _check_channels(host: Host, channels: Sequence[Channel]) -> None:
+    """Refuse what the journal's reader would refuse: with it goes the first line, and all that follows it.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: A channel is not sound.
+    """
+    for channel in channels:
+        if Channel.from_json(json.loads(json.dumps(channel.to_json()))) != channel or channel.host != host.name:
+            raise ValueError(f"not a channel of this host: {channel!r}")
+
+
 def _checked(readings: Sequence[Reading], channels: Sequence[Channel]) -> list[Reading]:
-    """Return the readings of a collector as the journal can write them: one per channel, whole numbers.
+    """Return the readings of a collector as the journal can write them: one per channel in order, whole numbers.
 
     Raises:
         TypeError, ValueError: These are no readings.
@@ -228,6 +239,6 @@ def _checked(readings: Sequence[Reading], channels: Sequence[Channel]) -> list[R
             checked.append(reading)
         else:
             raise TypeError(f"not a reading: {reading!r}")
-    if len(checked) != len(channels):
-        raise ValueError(f"{len(checked)} readings of {len(channels)} channels")
+    if [reading.channel_id for reading in checked] != [channel.id for channel in channels]:
+        raise ValueError("not one reading for each channel")
     return checked

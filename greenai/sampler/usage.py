@@ -11,14 +11,23 @@ from greenai.core.text import Text
 from greenai.core.usage import Usage
 from greenai.core.vocabulary import Scope
 from greenai.host.allotment import cpu_allotment
-from greenai.host.cgroup import cgroup_cpu_us, cgroup_memory_bytes, own_cgroup, slurm_job_cgroup
+from greenai.host.cgroup import (
+    cgroup_cpu_us,
+    cgroup_memory_bytes,
+    cgroup_pids,
+    is_container,
+    own_cgroup,
+    slurm_job_cgroup,
+)
 from greenai.host.cpu import busy_seconds
 from greenai.host.machine import read_text
 from greenai.host.processes import cpu_time_us, process_tree, resident_bytes
+from greenai.sampler.gpu_usage import GpuUsageReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from greenai.core.channel import Channel
     from greenai.host import Host
     from greenai.host.cgroup import Cgroup
 
@@ -65,13 +74,26 @@ class UsageReader:
         self._host = host
         self._root_pid = root_pid
         self._cgroup = _cgroup(host) if scope is Scope.CGROUP else None
+        self._gpus: GpuUsageReader | None = None
         self._ticks_per_s = os.sysconf("SC_CLK_TCK")
+
+    def watch_gpus(self, channels: Sequence[Channel]) -> None:
+        """Look from now on at who computes on these GPUs (the sampler does; marks need not)."""
+        self._gpus = GpuUsageReader(self._host, channels, self._pids)
 
     def read(self) -> Usage:
         """Read once; what cannot be read is None."""
         t_ns = self._host.clock.mono_ns()
+        gpu_shares = self._gpus.read() if self._gpus is not None else None
         own_cpu_us, own_memory_bytes = self._own_cgroup() if self._cgroup is not None else self._own_tree()
-        return Usage(t_ns, own_cpu_us, self._machine_cpu_us(), own_memory_bytes, self._machine_memory_bytes())
+        return Usage(
+            t_ns, own_cpu_us, self._machine_cpu_us(), own_memory_bytes, self._machine_memory_bytes(), gpu_shares
+        )
+
+    def _pids(self) -> frozenset[int]:
+        if self._cgroup is not None:
+            return frozenset(cgroup_pids(self._cgroup))
+        return frozenset(process_tree(self._host, self._root_pid))
 
     def _own_cgroup(self) -> tuple[int | None, int | None]:
         assert self._cgroup is not None  # noqa: S101  # for the type checker
@@ -101,7 +123,11 @@ def _or_none(read: Callable[[Cgroup], int], cgroup: Cgroup) -> int | None:
 
 
 def _cgroup(host: Host) -> Cgroup | None:
-    cgroup = slurm_job_cgroup(host) or own_cgroup(host)
+    cgroup = slurm_job_cgroup(host)
+    if cgroup is None:
+        cgroup = own_cgroup(host)
+        if cgroup is not None and "SLURM_JOB_ID" in host.environ and not is_container(cgroup):
+            return None  # Slurm makes no groups here: it is the service's, in which all of the node's jobs run
     return cgroup if cgroup is not None and _or_none(cgroup_cpu_us, cgroup) is not None else None
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
 from greenai.settings.load import check_key, parse_value
-from greenai.settings.model import BY_NAME, Settings, without_password
+from greenai.settings.model import BY_NAME, Settings
 from greenai.settings.paths import user_config
 
 if TYPE_CHECKING:
@@ -53,8 +53,9 @@ def set_value(key: str, value: str | None, environ: Mapping[str, str]) -> Path:
 def shown_value(settings: Settings, name: str) -> Any:
     """Return a setting's value as it may be shown: passwords are hidden."""
     value = getattr(settings, name)
-    if value is not None and BY_NAME[name].secret:
-        return without_password(str(value))
+    masked = BY_NAME[name].masked
+    if value is not None and masked is not None:
+        return masked(str(value))
     return value if isinstance(value, (int, float, dict)) or value is None else str(value)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from greenai.core.errors import ConfigError
 from greenai.core.text import Language, Text
 from greenai.host.files import working_folder
-from greenai.settings.model import BY_NAME, Settings, WrongValueError, without_password
+from greenai.settings.model import BY_NAME, Settings, WrongValueError
 from greenai.settings.paths import SITE_CONFIG, data_folder, user_config
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def parse_value(key: str, value: Any, origin: str) -> Any:
     try:
         return setting.parse(value)
     except WrongValueError as error:
-        shown = without_password(str(value)) if setting.secret else value
+        shown = setting.masked(str(value)) if setting.masked is not None else value
         raise ConfigError(
             _WRONG_VALUE.format(origin=origin, key=key, value=shown, expected=error.expected)
         ) from None

@@ -225,12 +225,12 @@ def _tags(value: object) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: how its value is read, and what it means."""
+    """One setting: how its value is read, what it means, and how it may be shown (None: as it is)."""
 
     name: str
     parse: Callable[[object], Any]
     help: Text
-    secret: bool = False
+    masked: Callable[[str], str] | None = None
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -241,7 +241,7 @@ SETTINGS: tuple[Setting, ...] = (
             de="Datenbank (SQLAlchemy-Adresse); Vorgabe: SQLite im Datenordner des Benutzers",
             en="database (SQLAlchemy URL); default: SQLite in the user's data folder",
         ),
-        secret=True,
+        masked=without_password,
     ),
     Setting(
         "spool", _folder, Text(de="Ordner der Journale laufender Messungen", en="folder of the runs' journals")
@@ -289,13 +289,16 @@ SETTINGS: tuple[Setting, ...] = (
         "redfish_url",
         _text,
         Text(
-            de="Adresse des Management-Controllers (Redfish), z. B. https://10.0.0.5",
-            en="address of the management controller (Redfish), e.g. https://10.0.0.5",
+            de="Management-Controller (Redfish), z. B. https://{host}-bmc; {host} wird der Rechnername",
+            en="management controller (Redfish), e.g. https://{host}-bmc; {host} becomes the host name",
         ),
     ),
     Setting("redfish_user", _text, Text(de="Benutzer am Management-Controller", en="its user")),
     Setting(
-        "redfish_password", _text, Text(de="Kennwort am Management-Controller", en="its password"), secret=True
+        "redfish_password",
+        _text,
+        Text(de="Kennwort am Management-Controller", en="its password"),
+        masked=lambda _: "***",
     ),
     Setting(
         "redfish_verify_tls",

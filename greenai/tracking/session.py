@@ -21,7 +21,7 @@ from greenai.host import this_host
 from greenai.journal import format as f
 from greenai.journal.spool import create_run_folder, hold_run, is_held, new_run_id, release_run
 from greenai.journal.writer import JournalWriter
-from greenai.sampler import SamplerThread, UsageReader, open_sensors, resolve_scope
+from greenai.sampler import SamplerThread, SlowSampler, UsageReader, open_sensors, resolve_scope
 from greenai.settings.checks import check_database
 from greenai.tracking.meta import run_meta
 from greenai.tracking.sampling import SamplerChild, Sampling
@@ -59,7 +59,7 @@ class Session:
         self._host = this_host(settings.knowledge)
         self._pid = os.getpid()
         self._lock = -1
-        self._sampling: Sampling | None = None
+        self._sampling: list[Sampling] = []
         self._before: dict[str, str | None] = {}  # environment before the run was announced
         self._journal: JournalWriter | None = None
 
@@ -93,13 +93,14 @@ class Session:
                 self._lock = hold_run(self.folder)
             if not in_process:
                 try:
-                    self._sampling = SamplerChild(self.folder, self.settings, scope)
+                    self._sampling.append(SamplerChild(self.folder, self.settings, scope))
                 except OSError as error:
                     trouble = Incident("sampler_in_thread", _NO_CHILD.format(reason=error.strerror))
-        child = self._sampling is not None
-        usage = self._usage_reader(scope)
-        # Slow sensors are the sampler's alone: this process must not wait for them.
-        self._sensors = open_sensors(self._host, slow=self.owner and not child, usage=usage)
+        child = bool(self._sampling)
+        # A member's windows are cut out of what owner and sampler read.
+        shared_out = self.owner and scope is not Scope.MACHINE
+        usage = UsageReader(self._host, scope, self._pid) if shared_out else None
+        self._sensors = open_sensors(self._host, slow=False, usage=usage)
         meta = run_meta(self._host, self.settings, name, scope, name_given=name_given, sampler_process=child)
         role = Role.OWNER if self.owner else Role.MEMBER
         try:
@@ -112,9 +113,7 @@ class Session:
             self._release()
             raise ConfigError(_NO_JOURNAL.format(path=self.folder, reason=error.strerror)) from error
         if self.owner and not child:
-            for incident in self._sensors.incidents:
-                self.incident(incident)
-            self._sampling = SamplerThread(self._host, self._sensors, self._journal, self.settings.interval_s)
+            self._sample_here(self._journal, usage)
         if trouble:
             self.incident(trouble)
         if self.owner:
@@ -122,10 +121,15 @@ class Session:
                 self._announce()
             self.mark(f.START)
 
-    def _usage_reader(self, scope: Scope) -> UsageReader | None:
-        if not self.owner or scope is Scope.MACHINE:
-            return None  # a member's windows are cut out of what owner and sampler read
-        return UsageReader(self._host, scope, self._pid)
+    def _sample_here(self, journal: JournalWriter, usage: UsageReader | None) -> None:
+        """Sample in threads of this process."""
+        for incident in self._sensors.incidents:
+            self.incident(incident)
+        if usage is not None:
+            usage.watch_gpus(self._sensors.channels)
+        interval_s = self.settings.interval_s
+        self._sampling.append(SlowSampler(self._host, self.folder, interval_s))
+        self._sampling.append(SamplerThread(self._host, self._sensors, journal, interval_s))
 
     def _announce(self) -> None:
         """Let programs and workers that are started from here find the run, so that they become part of it."""
@@ -186,8 +190,8 @@ class Session:
         """Write the stop mark (owner) and let go of everything. Waits for nobody."""
         if self._pid != os.getpid():
             return  # a forked child leaves its parent's run alone
-        self._renounce()
         if self.owner:
+            self._renounce()
             self.mark(f.STOP, state=state.value, exit_code=exit_code, error=error)
         self._stop_sampling()
         self._sensors.close()
@@ -202,9 +206,8 @@ class Session:
             self._lock = -1
 
     def _stop_sampling(self) -> None:
-        if self._sampling is not None:
-            self._sampling.stop()
-            self._sampling = None
+        while self._sampling:
+            self._sampling.pop().stop()
 
     def _write(self, action: Any) -> None:
         if self._journal is None:

@@ -172,6 +172,13 @@ COMPONENTS = {
 METHODS = {
     "rapl_powercap": Text(de="Energiezähler der CPU (RAPL)", en="Energy counter of the CPU (RAPL)"),
     "nvml_energy_counter": Text(de="Energiezähler der GPU (NVML)", en="Energy counter of the GPU (NVML)"),
+    "nvml_power_instant": Text(de="Leistung der GPU, abgetastet (NVML)", en="Power of the GPU, sampled (NVML)"),
+    "nvml_power_average": Text(
+        de="Leistung der GPU, Sekundenmittel (NVML)", en="Power of the GPU, mean of a second (NVML)"
+    ),
+    "grace_hwmon": Text(de="Leistungsmesser des Superchips (hwmon)", en="Power meters of the superchip (hwmon)"),
+    "jetson_ina3221": Text(de="Leistungsmesser der Platine (INA3221)", en="Power meters of the board (INA3221)"),
+    "battery_discharge": Text(de="Entladeleistung der Batterie", en="Discharge power of the battery"),
     "amdsmi_energy_counter": Text(de="Energiezähler der GPU (amdsmi)", en="Energy counter of the GPU (amdsmi)"),
     "amdsmi_power_polled": Text(de="Leistung der GPU, abgetastet (amdsmi)", en="Power of the GPU, sampled (amdsmi)"),
     "amdgpu_hwmon_power": Text(de="Leistung laut Treiber amdgpu", en="Power by the driver amdgpu"),

@@ -411,6 +411,13 @@ def test_every_start_of_the_library_has_its_end(tmp_path: Path) -> None:
     assert library(fake).started == 0
 
 
+@pytest.mark.parametrize("visible", ["", "junk"])
+def test_a_probe_that_finds_nothing_leaves_nothing_started(tmp_path: Path, visible: str) -> None:
+    fake = three(tmp_path, visible)
+    unavailable(fake.host)
+    assert library(fake).started == 0
+
+
 def test_nvml_ended_by_the_program_is_started_again(tmp_path: Path) -> None:
     """``pynvml.nvmlShutdown()`` once too often in the same process takes our start back."""
     fake = three(tmp_path, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,12 +11,14 @@ from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Available, Unavailable
 from greenai.core.cover import counted
 from greenai.core.reading import CounterReading, Gap, PowerReading
-from greenai.testing import FakeGpu, FakeMachine, FakeNvml, check_collector
-from greenai.testing.machines import nvidia
-from greenai.testing.nvml import FakeMig
+from greenai.testing import FakeGpu, FakeMachine, FakeNvml, FakeNvmlError, check_collector
+from greenai.testing.machines import grace, nvidia
+from greenai.testing.nvml import UNKNOWN_ERROR, FakeMig
+from greenai_collectors.grace import GraceCollector
 from greenai_collectors.nvml import NvmlCollector
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from greenai.core.reading import Reading
@@ -151,6 +153,28 @@ def test_a_counter_that_does_not_count_is_not_used(tmp_path: Path, energy_mj: in
     assert (channel.note is not None) is (energy_mj == 0)
 
 
+class Peculiar(FakeNvml):
+    """A driver whose power field is of a kind that nobody knows, and that does not tell the capability."""
+
+    def nvmlDeviceGetFieldValues(self, handle: FakeGpu, fieldIds: Sequence[tuple[int, int]]) -> Any:  # noqa: N802, N803
+        values = super().nvmlDeviceGetFieldValues(handle, fieldIds)
+        for value in values:
+            value.nvmlReturn, value.valueType = 0, 7
+        return values
+
+    def nvmlDeviceGetCudaComputeCapability(self, handle: FakeGpu) -> tuple[int, int]:  # noqa: N802
+        raise FakeNvmlError(UNKNOWN_ERROR)
+
+
+def test_what_is_not_understood_is_not_used(tmp_path: Path) -> None:
+    api = Peculiar([FakeGpu("GPU-1", energy_mj=None, power_mw=7_000)])
+    channel = only(FakeMachine(tmp_path / "machine", nvml=api).host)
+    assert channel.method == "nvml_power_average"  # the more cautious of the two
+    (reading,) = opened(FakeMachine(tmp_path / "machine", nvml=api).host).read()
+    assert isinstance(reading, PowerReading)
+    assert reading.power_uw == 7_000_000
+
+
 def test_a_counter_at_zero_without_any_power_to_compare_is_believed(tmp_path: Path) -> None:
     channel = only(machine(tmp_path, [FakeGpu("GPU-1", energy_mj=0, power_mw=None)]).host)
     assert channel.kind is Kind.COUNTER
@@ -239,7 +263,7 @@ def test_four_superchips_count_their_modules_and_no_gpu_beside_them(tmp_path: Pa
     gpus = [channel for channel in found.channels if channel.component is Component.GPU]
     assert [(channel.kind, channel.method) for channel in modules] == [(Kind.COUNTER, "nvml_energy_counter")] * 4
     assert [(channel.kind, channel.method) for channel in gpus] == [(Kind.POWER, "nvml_power_instant")] * 4
-    assert modules[0].includes == {Component.CPU, Component.DRAM, Component.GPU}
+    assert modules[0].includes == {Component.CPU, Component.DRAM, Component.GPU, Component.REST}
     assert modules[0].id == f"nvml:module:{gpus_of(fake)[0].uuid}"
     assert modules[0].device == "0 NVIDIA GH200 120GB (Module)"
     assert counted(dict.fromkeys(found.channels, 1.0)) == {("fake", channel.id) for channel in modules}
@@ -295,6 +319,19 @@ def test_a_rival_module_sensor_is_taken_whole_or_not_at_all(tmp_path: Path, riva
     ]
     chosen = {channel_id for _, channel_id in counted(dict.fromkeys([*channels, *rival], 1.0))}
     assert chosen == {channel.id for channel in rival}
+
+
+@pytest.mark.parametrize(("beside", "winner"), [("gh200-four-way", "grace"), ("gh200-without-module", "nvml")])
+def test_beside_the_kernels_power_meter_no_joule_counts_twice(tmp_path: Path, beside: str, winner: str) -> None:
+    """Both speak of the same four modules: those of one of the two are counted, and nothing else."""
+    fake = grace.MACHINES[beside](tmp_path / "machine")
+    fake.nvml = nvidia.gh200(tmp_path / "gpus").nvml
+    rails = GraceCollector(fake.host).probe()
+    assert isinstance(rails, Available)
+    channels = {channel.id: channel for channel in (*available(fake.host).channels, *rails.channels)}
+    chosen = [channels[channel_id] for _, channel_id in counted(dict.fromkeys(channels.values(), 1.0))]
+    assert {(channel.component, channel.collector) for channel in chosen} == {(Component.MODULE, winner)}
+    assert len(chosen) == 4
 
 
 def test_gpu_alone_counts_where_the_module_has_no_sensor(tmp_path: Path) -> None:

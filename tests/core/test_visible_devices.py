@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenai.core.device_doubts import device_doubt
@@ -326,6 +326,7 @@ VARIABLES = (
 FLEET = [*EIGHT[:3], CUT, SLOW, GpuDevice(9, "")]
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(VARIABLES), st.text(max_size=40) | st.from_regex(r"[-+0-9GPUMI,:/ae]*")))
 def test_nothing_in_the_environment_breaks_it(environ: dict[str, str]) -> None:
     selection = visible_devices(environ, FLEET)
@@ -336,6 +337,7 @@ def test_nothing_in_the_environment_breaks_it(environ: dict[str, str]) -> None:
     assert selection.doubt is not Doubt.REPEATED or not devices
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-2, 9), min_size=1, max_size=6), st.permutations(EIGHT))
 def test_the_order_in_which_nvml_lists_equal_devices_does_not_matter(
     indices: list[int], listed: list[GpuDevice]
@@ -344,12 +346,14 @@ def test_the_order_in_which_nvml_lists_equal_devices_does_not_matter(
     assert chosen(listed, CUDA_VISIBLE_DEVICES=named) == chosen(EIGHT, CUDA_VISIBLE_DEVICES=named)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 7), unique=True), st.lists(st.integers(0, 7), max_size=3))
 def test_nothing_after_minus_one_counts(before: list[int], after: list[int]) -> None:
     named = ",".join(map(str, [*before, -1, *after]))
     assert numbers(chosen(EIGHT, CUDA_VISIBLE_DEVICES=named)) == before
 
 
+@settings(deadline=None)
 @given(st.permutations(EIGHT), st.integers(4, 40))
 def test_index_and_identifier_name_the_same_device(devices: list[GpuDevice], length: int) -> None:
     for index, device in enumerate(EIGHT):

@@ -1,0 +1,61 @@
+"""Slow sensors are found and read apart from the others: a sick controller must not delay the first reading."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from greenai.core.vocabulary import Role
+from greenai.journal.writer import JournalWriter
+from greenai.sampler.loop import sample
+from greenai.sampler.sensors import open_sensors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from greenai.host import Host
+    from greenai.sampler.sensors import Sensors
+
+PART = "slow"
+
+
+class SlowSampler:
+    """A thread that finds the slow sensors and samples them into a journal of its own."""
+
+    def __init__(self, host: Host, folder: Path, interval_s: float) -> None:
+        """Start; where there are no slow sensors the thread ends at once and leaves no file."""
+        self._host = host
+        self._folder = folder
+        self._interval_s = interval_s
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="greenai-slow", daemon=True)
+        self._thread.start()
+
+    def _pause(self, seconds: float) -> bool:
+        return self._stop.wait(seconds)
+
+    def stop(self) -> None:
+        """End it; one that hangs in its sensor is left behind (a daemon), its journal is whole."""
+        self._stop.set()
+        self._thread.join(timeout=0.5)
+
+    def _run(self) -> None:
+        sensors = open_sensors(self._host, slow=True)
+        try:
+            if sensors.channels or sensors.incidents:
+                self._sample(sensors)
+        finally:
+            sensors.close()
+
+    def _sample(self, sensors: Sensors) -> None:
+        try:
+            journal = JournalWriter(
+                self._folder, self._host, Role.SAMPLER, sensors.channels, self._interval_s, part=PART
+            )
+        except OSError:  # the disk is full, or the run's folder is gone: the other journals say so
+            return
+        for incident in sensors.incidents:
+            journal.incident(incident)
+        if sensors.channels:
+            sample(self._host, sensors, journal, self._interval_s, self._pause)
+        journal.close()
