@@ -158,8 +158,8 @@ def _cpu_steps(usages: Sequence[Usage]) -> list[ShareStep]:
     ]
     marks = known[:1]
     for mark in known[1:]:
-        t0_ns, _, work_us = marks[-1]
-        if mark[0] - t0_ns >= _SHORTEST_STEP_NS and mark[2] - work_us >= _LEAST_WORK_US:
+        t_ns, own_us, machine_us = (now - then for now, then in zip(mark, marks[-1], strict=True))
+        if t_ns >= _SHORTEST_STEP_NS and (machine_us >= _LEAST_WORK_US or machine_us < 0 or own_us < 0):
             marks.append(mark)
     if len(known) > 1 and marks[-1] is not known[-1]:
         # What is left at the end is too little to stand alone.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.energy import EnergyCurve, EnergyInterval
 from greenai.core.text import Text
-from greenai.core.units import UJ_PER_J, UW_PER_W
+from greenai.core.units import NS_PER_S, UJ_PER_J, UW_PER_W
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +28,9 @@ COLLECTOR = "rest_of_node"
 
 HOST_FACTOR, HOST_LOW, HOST_HIGH = 0.33, 0.2, 0.6
 ACCELERATOR_FACTOR, ACCELERATOR_LOW, ACCELERATOR_HIGH = 0.15, 0.05, 0.3
+
+# Between these times the rest is a straight line: eight GPUs polled 20 times a second would be a day's work.
+_STEP_NS = NS_PER_S // 2
 
 _NOTE = Text(
     de="Geschätzt: 33 % von CPU und Speicher, 15 % der GPUs, für Netzteil, Lüfter, Platine und Platten. {switch}",
@@ -57,7 +60,7 @@ def rest_channel(host: str, energies_j: Mapping[Channel, float], *, is_counted: 
     """
     host_j = sum(j for c, j in energies_j.items() if c.component in (Component.CPU, Component.DRAM))
     accelerator_j = sum(j for c, j in energies_j.items() if c.component in (Component.GPU, Component.MODULE))
-    measured = any(channel.component in (Component.NODE, Component.REST) for channel in energies_j)
+    measured = any({Component.NODE, Component.REST} & {c.component, *c.includes} for c in energies_j)
     energy_j = HOST_FACTOR * host_j + ACCELERATOR_FACTOR * accelerator_j
     if measured or energy_j <= 0:
         return None
@@ -80,10 +83,19 @@ def rest_channel(host: str, energies_j: Mapping[Channel, float], *, is_counted: 
 def rest_intervals(curves: Sequence[tuple[Component, EnergyCurve]]) -> list[EnergyInterval]:
     """Return the energy of the rest over time, from the curves of a host's counted channels."""
     weighted = [(factor(component), curve) for component, curve in curves if factor(component)]
-    times = sorted({t_ns for _, curve in weighted for t_ns in curve.times_ns})
+    times = _grid(sorted({t_ns for _, curve in weighted for t_ns in _grid(curve.times_ns)}))
     result = []
     for t0_ns, t1_ns in pairwise(times):
         known = [(weight, curve.between(t0_ns, t1_ns).energy_j) for weight, curve in weighted]
         parts_uj = [weight * energy_j * UJ_PER_J for weight, energy_j in known if energy_j is not None]
         result.append(EnergyInterval(t0_ns, t1_ns, sum(parts_uj) if parts_uj else None))
     return result
+
+
+def _grid(times_ns: Sequence[int]) -> list[int]:
+    """Return the first and the last time, and between them as many as an estimate needs."""
+    grid = list(times_ns[:1])
+    for t_ns in times_ns[1:-1]:
+        if t_ns - grid[-1] >= _STEP_NS:
+            grid.append(t_ns)
+    return grid + list(times_ns[1:][-1:])

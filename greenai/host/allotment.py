@@ -23,7 +23,7 @@ from greenai.host.cgroup import (
     slurm_job_cgroup,
 )
 from greenai.host.cpu import logical_cpus
-from greenai.host.machine import read_text
+from greenai.host.machine import once_per_host, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +62,7 @@ class MemoryAllotment:
     cgroup: Cgroup | None
 
 
+@once_per_host
 def cpu_allotment(host: Host) -> CpuAllotment | None:
     """Return the CPUs we were given, None if that is the whole machine."""
     total = logical_cpus(host)
@@ -94,6 +95,7 @@ def memory_allotment(host: Host, total_bytes: int) -> MemoryAllotment | None:
     return MemoryAllotment(limit, group) if group is not None or limit is not None else None
 
 
+@once_per_host
 def _group(host: Host) -> Cgroup | None:
     """Return the job's group, else our own; not the service's that all of a node's jobs run in."""
     job = slurm_job_cgroup(host)

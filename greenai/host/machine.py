@@ -6,9 +6,9 @@ import os
 import sys
 import time
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from greenai.host.amdsmi import AmdSmiLoad, load_amdsmi
 from greenai.host.commands import CommandResult, run_command
@@ -18,6 +18,9 @@ from greenai.host.web import JsonAnswer, fetch_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+
+_T = TypeVar("_T")
 
 
 class Clock(Protocol):
@@ -80,6 +83,7 @@ class Host:
         fetch_json: Asks a management controller: (url, user, password, timeout in seconds, verify TLS).
         platform: As ``sys.platform`` says.
         knowledge: What the settings say about it.
+        memo: What was already found out, see ``once_per_host``.
     """
 
     name: str
@@ -96,11 +100,26 @@ class Host:
     fetch_json: Callable[[str, str | None, str | None, float, bool], JsonAnswer] = fetch_json
     platform: str = sys.platform
     knowledge: SiteKnowledge = SiteKnowledge()
+    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def cpu_info(self) -> str:
         """Content of /proc/cpuinfo, empty where there is none."""
         return read_text(self.proc_root / "cpuinfo") or ""
+
+
+def once_per_host(find: Callable[[Host], _T]) -> Callable[[Host], _T]:
+    """Make a function of a host remember its answer there: several sensors ask the same before each run."""
+
+    @wraps(find)
+    def remembered(host: Host) -> _T:
+        key = f"{find.__module__}.{find.__qualname__}"
+        if key not in host.memo:
+            host.memo[key] = find(host)
+        found: _T = host.memo[key]
+        return found
+
+    return remembered
 
 
 def this_host(knowledge: SiteKnowledge | None = None) -> Host:

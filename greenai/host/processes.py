@@ -1,8 +1,9 @@
-"""A process and all that it started: their CPU time and memory (proc_pid_stat(5), proc_pid_statm(5))."""
+"""A process and all that it started: their CPU time and memory (proc_pid_stat(5), proc_pid_status(5))."""
 
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 
 _US_PER_S = 1_000_000
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_HELD = re.compile(rb"^Rss(?:Anon|Shmem):\s+(\d+) kB", re.MULTILINE)
 
 
 def process_tree(host: Host, root_pid: int) -> list[int]:
@@ -33,29 +34,44 @@ def process_tree(host: Host, root_pid: int) -> list[int]:
     return found
 
 
-def cpu_time_us(host: Host, pids: list[int]) -> int:
-    """Return the CPU time of processes and of their children that ended and were waited for, microseconds."""
-    ticks = sum(_ticks(_read(f"{host.proc_root}/{pid}/stat")) for pid in pids)
-    return ticks * _US_PER_S // _TICKS_PER_S
+def cpu_time_us(host: Host, pids: list[int]) -> int | None:
+    """Return the CPU time of processes and of their children that ended and were waited for, microseconds.
 
+    None if one of them has ended meanwhile: its time may be its parent's by now, which was read before.
 
-def resident_bytes(host: Host, pids: list[int]) -> int:
-    """Return the resident memory of processes. Pages that several of them share count for each."""
+    Args:
+        host: The machine.
+        pids: The processes, parents before their children.
+    """
     total = 0
     for pid in pids:
-        fields = _read(f"{host.proc_root}/{pid}/statm").split()
-        if len(fields) > 1 and fields[1].isdigit():
-            total += int(fields[1]) * _PAGE_BYTES
-    return total
+        ticks = _ticks(_read(f"{host.proc_root}/{pid}/stat"))
+        if ticks is None:
+            return None
+        total += ticks
+    return total * _US_PER_S // _TICKS_PER_S
 
 
-def _ticks(stat: bytes) -> int:
+def memory_bytes(host: Host, pids: list[int]) -> int:
+    """Return the memory that processes hold, without file pages: the kernel takes those back when it needs room.
+
+    MemTotal - MemAvailable, beside which this figure is put, leaves them out as well. Pages that several
+    processes share count for each.
+    """
+    total_kib = 0
+    for pid in pids:
+        total_kib += sum(int(kib) for kib in _HELD.findall(_read(f"{host.proc_root}/{pid}/status")))
+    return total_kib * 1024
+
+
+def _ticks(stat: bytes) -> int | None:
     # "pid (comm) state ...": the name may hold blanks and brackets, so count from the last bracket.
     fields = stat.rpartition(b")")[2].split()
     try:
-        return sum(int(field) for field in fields[11:15])  # utime, stime, cutime, cstime
+        utime, stime, cutime, cstime = (int(field) for field in fields[11:15])
     except ValueError:
-        return 0
+        return None
+    return utime + stime + cutime + cstime
 
 
 def _read(path: str) -> bytes:
@@ -65,8 +81,11 @@ def _read(path: str) -> bytes:
     except OSError:
         return b""
     try:
-        return os.read(file, 65536)
+        content = os.read(file, 65536)
+        while more := os.read(file, 65536):  # one page at a time: a list of 700 children takes two
+            content += more
     except OSError:
         return b""
     finally:
         os.close(file)
+    return content

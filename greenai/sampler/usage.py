@@ -21,7 +21,7 @@ from greenai.host.cgroup import (
 )
 from greenai.host.cpu import busy_seconds
 from greenai.host.machine import read_text
-from greenai.host.processes import cpu_time_us, process_tree, resident_bytes
+from greenai.host.processes import cpu_time_us, memory_bytes, process_tree
 from greenai.sampler.gpu_usage import GpuUsageReader
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from greenai.host.cgroup import Cgroup
 
 _US_PER_S = 1_000_000
+_ATTEMPTS = 3  # to read a process tree while processes in it end
 _MEMORY = re.compile(r"^(MemTotal|MemAvailable):\s+(\d+) kB", re.MULTILINE)
 
 _NO_CGROUP = Incident(
@@ -100,8 +101,13 @@ class UsageReader:
         return _or_none(cgroup_cpu_us, self._cgroup), _or_none(cgroup_memory_bytes, self._cgroup)
 
     def _own_tree(self) -> tuple[int | None, int | None]:
-        pids = process_tree(self._host, self._root_pid)
-        return (cpu_time_us(self._host, pids), resident_bytes(self._host, pids)) if pids else (None, None)
+        own_cpu_us, pids = None, process_tree(self._host, self._root_pid)
+        for _ in range(_ATTEMPTS):
+            own_cpu_us = cpu_time_us(self._host, pids) if pids else None
+            if own_cpu_us is not None:
+                break
+            pids = process_tree(self._host, self._root_pid)
+        return own_cpu_us, memory_bytes(self._host, pids) if pids else None
 
     def _machine_cpu_us(self) -> int | None:
         line = (read_text(self._host.proc_root / "stat") or "").partition("\n")[0]
