@@ -87,8 +87,10 @@ _UDEV = (
     "| sudo tee /etc/udev/rules.d/70-greenai.rules && sudo udevadm trigger --action=add --subsystem-match=powercap"
 )
 _MAKE_READABLE = Text(
-    de=f"Bis zum Neustart: sudo chmod a+r /sys/class/powercap/intel-rapl*/energy_uj (dauerhaft: {_UDEV} )",
-    en=f"Until the next boot: sudo chmod a+r /sys/class/powercap/intel-rapl*/energy_uj (for good: {_UDEV} )",
+    de="Auf geteilten Maschinen: sudo greenai agent --everyone – oder bis zum Neustart: "
+    f"sudo chmod a+r /sys/class/powercap/intel-rapl*/energy_uj – oder dauerhaft: {_UDEV}",
+    en="On shared machines: sudo greenai agent --everyone – or until the next boot: "
+    f"sudo chmod a+r /sys/class/powercap/intel-rapl*/energy_uj – or for good: {_UDEV}",
 )
 
 

@@ -84,6 +84,7 @@ ENERGY = Text(de="Energie (IT)", en="Energy (IT)")
 CO2 = Text(de="CO₂e (Standort)", en="CO₂e (location)")
 QUALITY = Text(de="Datenqualität", en="Data quality")
 MEASURED_SHARE = Text(de="{share} gemessen", en="{share} measured")
+FIRM_SHARE = Text(de="{share} gemessen oder zugeteilt", en="{share} measured or allocated")
 
 GRID_TEXTS = {
     "loadingOoo": Text(de="Wird geladen …", en="Loading …"),

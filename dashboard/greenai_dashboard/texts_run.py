@@ -22,7 +22,6 @@ BETWEEN = Text(
 )
 BETWEEN_SHORT = Text(de="zwischen {low} und {high}", en="between {low} and {high}")
 NO_INTERVAL = Text(de="Unsicherheit unbekannt", en="uncertainty unknown")
-MEASURED_SHARE = Text(de="{share} der Energie gemessen", en="{share} of the energy measured")
 SCOPE = Text(de="Umfang: {scope}", en="Scope: {scope}")
 MACHINE_TOTAL = Text(
     de="Die ganze Maschine brauchte in dieser Zeit {energy}.",

@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from greenai.core.reading import CounterReading, PowerReading
-from greenai.core.units import NS_PER_MS
-from greenai.host.agent_link import PROTOCOL_VERSION, peer_credentials
+from greenai.core.units import NS_PER_S
+from greenai.host.agent_link import PROTOCOL_VERSION, RENEWAL_S, peer_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from greenai.host import Host
     from greenai.sampler import Sensors
 
-RENEWAL_NS = 20 * NS_PER_MS
+RENEWAL_NS = int(RENEWAL_S * NS_PER_S)
 LONGEST_QUESTION = 64 * 1024
 MOST_UNREAD = 1 << 20
 MOST_CLIENTS = 512

@@ -93,6 +93,17 @@ class Energy:
                 return quality
         return None
 
+    @property
+    def quality_shares(self) -> dict[Quality, float]:
+        """What part (0..1) of the total came about how; empty if the total is unknown or 0."""
+        if not self.total_j:
+            return {}
+        counted = [channel for channel in self.channels if channel.counted]
+        return {
+            quality: sum(c.energy_j or 0.0 for c in counted if c.quality is quality) / self.total_j
+            for quality in Quality
+        }
+
     def to_dict(self, language: Language) -> dict[str, Any]:
         """Return the published form."""
         values = {name: getattr(self, name) for name in self.__slots__}

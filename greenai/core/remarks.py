@@ -10,7 +10,7 @@ from greenai.core.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from greenai.core.record import ChannelEnergy
+    from greenai.core.record import ChannelEnergy, Energy
 
 _INSIDE = Text(de="nein, Teil von: {whole}", en="no, part of: {whole}")
 _SHARED_OUT = Text(
@@ -21,6 +21,19 @@ _LOST = Text(
     de="{device}: Messwerte ausgefallen oder nicht geglaubt: {reasons}",
     en="{device}: readings lost or not believed: {reasons}",
 )
+
+
+def quality_in_words(energy: Energy) -> Text | None:
+    """Say what part of an energy was measured, allocated, estimated; None if there is none."""
+    shares = {quality: share for quality, share in energy.quality_shares.items() if share > 0}
+    if not shares:
+        return None
+    return Text.each(
+        lambda language: ", ".join(
+            f"{quantity.percent(share, language)} {labels.QUALITY[quality].to(language)}"
+            for quality, share in shares.items()
+        )
+    )
 
 
 def counting(channel: ChannelEnergy, channels: Iterable[ChannelEnergy]) -> Text:
@@ -42,8 +55,9 @@ def remarks(channel: ChannelEnergy) -> list[Text]:
     """Return the caveats of a channel: its note, how it was shared out, what readings were lost."""
     found = [channel.note] if channel.note else []
     device = channel.device or channel.id
-    if channel.policy is not None and channel.energy_j is not None and channel.machine_energy_j:
-        share, whole_j = channel.energy_j / channel.machine_energy_j, channel.machine_energy_j
+    whole_j = channel.machine_energy_j
+    if channel.policy is not None and channel.energy_j is not None and whole_j and channel.energy_j < whole_j:
+        share = channel.energy_j / whole_j
         found.append(
             _SHARED_OUT.format(
                 device=device,

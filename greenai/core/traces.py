@@ -121,16 +121,17 @@ def _scaled(intervals: Sequence[EnergyInterval], share: float) -> list[EnergyInt
 def _integrated(log: RunLog, hosts: frozenset[str]) -> dict[Key, _Integrated]:
     channels: dict[Key, Channel] = {}
     readings: dict[Key, list[list[Reading]]] = defaultdict(list)
-    interval_s = max(process.interval_s for process in log.processes)
+    interval_s: dict[str, float] = defaultdict(float)
     for process in log.processes:
         if process.host in hosts:
+            interval_s[process.host] = max(interval_s[process.host], process.interval_s)
             for channel in process.channels:
                 key = (channel.host, channel.id)
                 # The same counter by another door, as one process may use and another not: then zeros differ.
                 if channel.per_process or key not in channels:
                     channels[key] = channel
                 readings[channel.host, channel.id].append(process.readings.get(channel.id, []))
-    return {key: _integrate(channel, readings[key], interval_s) for key, channel in channels.items()}
+    return {key: _integrate(channel, readings[key], interval_s[key[0]]) for key, channel in channels.items()}
 
 
 def _integrate(channel: Channel, by_process: list[list[Reading]], interval_s: float) -> _Integrated:

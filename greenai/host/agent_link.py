@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from greenai.host.machine import Host
 
 PROTOCOL_VERSION = 1
+RENEWAL_S = 0.02  # readings are shared between all clients for so long
 LONGEST_LINE = 1 << 20
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7))
 

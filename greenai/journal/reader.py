@@ -164,11 +164,18 @@ def _readings(log: ProcessLog, line: dict[str, Any], t_ns: int) -> None:
 
 def _usage(log: ProcessLog, line: dict[str, Any], t_ns: int) -> Usage:
     offset_ns, *figures = line["u"]
-    own_cpu_us, machine_cpu_us, own_bytes, machine_bytes = (None if f is None else int(f) for f in figures)
+    own_cpu_us, machine_cpu_us, own_bytes, machine_bytes = (None if f is None else _count(f) for f in figures)
     shares = None
     if "s" in line:
-        shares = {log.channels[int(index)].id: _share(share) for index, share in line["s"].items()}
+        shares = {log.channels[_count(index)].id: _share(share) for index, share in line["s"].items()}
     return Usage(t_ns + int(offset_ns), own_cpu_us, machine_cpu_us, own_bytes, machine_bytes, shares)
+
+
+def _count(value: Any) -> int:
+    number = int(value)
+    if number < 0:
+        raise ValueError(f"no count: {value}")
+    return number
 
 
 def _share(value: Any) -> float:

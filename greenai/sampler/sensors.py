@@ -128,7 +128,7 @@ def probe_all(
             if not isinstance(probe, (Available, Unavailable)):
                 raise TypeError(f"probe() returned {probe!r}")  # noqa: TRY301  # handled like any other failure
             if isinstance(probe, Available):
-                _check_channels(host, probe.channels)
+                _check_channels(host, collector.name, probe.channels)
         except Exception as error:  # noqa: BLE001  # somebody else's code
             probe = Unavailable(Incident("sensor_failed", _FAILED.format(name=collector.name, reason=repr(error))))
         probed.append(ProbedCollector(collector, probe))
@@ -210,15 +210,16 @@ def open_probed(
     return Sensors(host, opened, incidents, usage, sources)
 
 
-def _check_channels(host: Host, channels: Sequence[Channel]) -> None:
+def _check_channels(host: Host, collector: str, channels: Sequence[Channel]) -> None:
     """Refuse what the journal's reader would refuse: with it goes the first line, and all that follows it.
 
     Raises:
         ValueError, KeyError, TypeError, AttributeError: A channel is not sound.
     """
     for channel in channels:
-        if Channel.from_json(json.loads(json.dumps(channel.to_json()))) != channel or channel.host != host.name:
-            raise ValueError(f"not a channel of this host: {channel!r}")
+        ours = (channel.collector, channel.host) == (collector, host.name)
+        if not ours or Channel.from_json(json.loads(json.dumps(channel.to_json()))) != channel:
+            raise ValueError(f"not a sound channel: {channel!r}")
 
 
 def _checked(readings: Sequence[Reading], channels: Sequence[Channel]) -> list[Reading]:

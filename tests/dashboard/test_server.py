@@ -158,7 +158,7 @@ def test_run_page_shows_figures_with_their_quality_and_interval(client: FlaskCli
     assert "11.6\u202fWh" in text
     assert "with about 95% confidence between 10.9\u202fWh and 12.3\u202fWh" in text
     assert "estimated" in text
-    assert "96% of the energy measured" in text
+    assert "96% measured, 4% estimated" in text
     assert "factor unverified" in text
     assert "Umweltbundesamt" in text
     assert "sudo greenai agent install" in text

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from dash import html
 
 from greenai.core import labels, quantity
-from greenai.core.remarks import counting, remarks
+from greenai.core.remarks import counting, quality_in_words, remarks
 from greenai_dashboard import formats, texts_run
 from greenai_dashboard.parts import badge, facts, quality_badge, section, table, tile
 
@@ -70,11 +70,7 @@ def _energy_tile(energy: Energy, language: Language) -> html.Div:
             texts_run.CO2_UNKNOWN.to(language),
             texts_run.ENERGY_UNKNOWN.to(language),
         )
-    share = None
-    if energy.measured_share is not None:
-        share = texts_run.MEASURED_SHARE.format(share=quantity.percent(energy.measured_share, language)).to(
-            language
-        )
+    quality = quality_in_words(energy)
     whole = None
     if energy.machine_total_j is not None and energy.machine_total_j != energy.total_j:
         whole = texts_run.MACHINE_TOTAL.format(energy=quantity.energy(energy.machine_total_j, language)).to(
@@ -84,7 +80,7 @@ def _energy_tile(energy: Energy, language: Language) -> html.Div:
         texts_run.ENERGY.to(language),
         [quantity.energy(energy.total_j, language), " ", quality_badge(energy.quality, language)],
         _energy_interval(energy, energy.total_j, language),
-        share,
+        quality.to(language) if quality else None,
         texts_run.SCOPE.format(scope=labels.word(labels.SCOPE, energy.scope)).to(language),
         whole,
     )

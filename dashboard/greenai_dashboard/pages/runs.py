@@ -11,6 +11,7 @@ from dash import Dash, Input, Output, State, dcc, html
 from dash.exceptions import PreventUpdate
 
 from greenai.core import labels, quantity
+from greenai.core.channel import Quality
 from greenai.core.views import SORTABLE, RunQuery
 from greenai_dashboard import formats, texts
 from greenai_dashboard.clientside import connect
@@ -131,7 +132,8 @@ def cells(row: RunRow, language: Language) -> dict[str, Any]:
     """Return one line of the grid, ready to read."""
     share = None
     if row.measured_share is not None:
-        share = texts.MEASURED_SHARE.format(share=quantity.percent(row.measured_share, language)).to(language)
+        words = texts.MEASURED_SHARE if row.quality is Quality.MEASURED else texts.FIRM_SHARE
+        share = words.format(share=quantity.percent(row.measured_share, language)).to(language)
     return {
         "id": row.id,
         "name": row.name,

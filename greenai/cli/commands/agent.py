@@ -130,7 +130,7 @@ def serve(app: App, path: Path | None, group: str | None) -> None:
 
 def _worth_serving(channel: Channel) -> bool:
     """Say whether users may lack the right to read it. Drivers let everybody read a GPU."""
-    return channel.quality is Quality.MEASURED and channel.component is not Component.GPU
+    return channel.quality is not Quality.ESTIMATED and channel.component is not Component.GPU
 
 
 def _group_id(group: str) -> int:

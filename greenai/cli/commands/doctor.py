@@ -226,10 +226,7 @@ def _power_w(trial: Trial | None) -> float | None:
 
 
 def _share(trial: Trial | None, quality: Quality) -> float | None:
-    if trial is None or not trial.energy.total_j:
-        return None
-    parts = [c.energy_j or 0.0 for c in trial.energy.channels if c.counted and c.quality is quality]
-    return sum(parts) / trial.energy.total_j
+    return trial.energy.quality_shares.get(quality) if trial is not None else None
 
 
 def _rest_w(found: Diagnosis) -> float | None:

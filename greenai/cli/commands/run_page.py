@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from greenai.cli.app import plain, print_table
 from greenai.cli.format import energy_words, moment
 from greenai.core import labels, quantity
-from greenai.core.remarks import counting, remarks
+from greenai.core.remarks import counting, quality_in_words, remarks
 from greenai.core.text import Text
 from greenai.core.vocabulary import Scope
 
@@ -21,7 +21,7 @@ _STATE_WITH_CODE = Text(de="{state}, Exit-Code {code}", en="{state}, exit code {
 _TIME = Text(de="Zeit", en="Time")
 _BELONGS = Text(de="Gehört zu", en="Belongs to")
 _ENERGY = Text(de="Energie", en="Energy")
-_MEASURED = Text(de="davon gemessen", en="of it measured")
+_OF_IT = Text(de="davon", en="of it")
 _EMISSIONS = Text(de="{gases} (standortbasiert)", en="{gases} (location-based)")
 _UPSTREAM = Text(de="Vorkette (extra)", en="upstream (extra)")
 _FACTOR = Text(de="Faktor", en="Factor")
@@ -122,8 +122,9 @@ def _facts(app: App, record: RunRecord) -> list[tuple[str, str]]:
     if belongs:
         facts.append((app.say(_BELONGS), " / ".join(belongs)))
     facts.append((app.say(_ENERGY), energy_words(record.energy, language)))
-    if record.energy.measured_share is not None:
-        facts.append((app.say(_MEASURED), quantity.percent(record.energy.measured_share, language)))
+    quality = quality_in_words(record.energy)
+    if quality is not None:
+        facts.append((app.say(_OF_IT), app.say(quality)))
     if record.energy.scope != Scope.MACHINE:
         whole = quantity.energy(record.energy.machine_total_j, language)
         scope = labels.word(labels.SCOPE, record.energy.scope)

@@ -35,12 +35,18 @@ def upgrade() -> None:
         sa.column("lost_readings", _json),
     )
     connection = op.get_bind()
-    for row in connection.execute(sa.select(channel)).mappings().all():
-        connection.execute(
-            sa.update(channel)
-            .where(channel.c.run_id == row["run_id"], channel.c.ordinal == row["ordinal"])
-            .values(quality=row["definition"]["quality"], machine_energy_j=row["energy_j"], lost_readings={})
-        )
+    fill = (
+        sa.update(channel)
+        .where(channel.c.run_id == sa.bindparam("of_run"), channel.c.ordinal == sa.bindparam("number"))
+        .values(quality=sa.bindparam("found"), machine_energy_j=channel.c.energy_j, lost_readings={})
+    )
+    wanted = sa.select(channel.c.run_id, channel.c.ordinal, channel.c.definition)
+    rows = [
+        {"of_run": run_id, "number": ordinal, "found": definition["quality"]}
+        for run_id, ordinal, definition in connection.execute(wanted)
+    ]
+    if rows:
+        connection.execute(fill, rows)
     with op.batch_alter_table("channel") as table:
         table.alter_column("quality", existing_type=sa.String(length=16), nullable=False)
         table.alter_column("lost_readings", existing_type=_json, nullable=False)
