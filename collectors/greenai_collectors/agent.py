@@ -84,16 +84,16 @@ class AgentCollector:
         now_ns = self._host.clock.mono_ns()
         if now_ns < self._asleep_until_ns:
             return [Gap(channel.id, now_ns, "agent_gone") for channel in self._channels]
-        question = {"ask": "read", "ids": [channel.id for channel in self._channels]}
-        try:
-            answer = self._connected().ask(question)
-            found = {str(line[0]): line for line in answer["readings"]}
-            return [_reading(channel, found[channel.id]) for channel in self._channels]
-        except TimeoutError:
-            self._asleep_until_ns = now_ns + _PAUSE_NS
-            reason = "agent_hangs"
-        except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
-            reason = "agent_gone"
+        reason = "agent_gone"
+        for _ in range(2):  # the second time to an agent that was restarted meanwhile
+            try:
+                return self._ask()
+            except TimeoutError:
+                self._asleep_until_ns = now_ns + _PAUSE_NS
+                reason = "agent_hangs"
+                break
+            except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+                self.close()
         self.close()
         return [Gap(channel.id, now_ns, reason) for channel in self._channels]
 
@@ -103,6 +103,11 @@ class AgentCollector:
             with suppress(OSError):
                 self._link.close()
             self._link = None
+
+    def _ask(self) -> list[Reading]:
+        answer = self._connected().ask({"ask": "read", "ids": [channel.id for channel in self._channels]})
+        found = {str(line[0]): line for line in answer["readings"]}
+        return [_reading(channel, found[channel.id]) for channel in self._channels]
 
     def _connected(self) -> AgentLink:
         if self._link is None:

@@ -68,6 +68,8 @@ class AgentServer:
         """
         self._host = host
         self._sensors = sensors
+        # A counter with a zero of this process's own would seem to fall when the agent is restarted.
+        self._channels = [channel for channel in sensors.channels if not channel.per_process]
         self._path = path
         self._group_id = group_id
         self._latest: dict[str, Reading] = {}
@@ -183,7 +185,7 @@ class AgentServer:
 
     def _answer(self, question: Mapping[str, Any]) -> dict[str, Any]:
         if question["ask"] == "channels":
-            channels = [channel.to_json() for channel in self._sensors.channels]
+            channels = [channel.to_json() for channel in self._channels]
             return {"version": PROTOCOL_VERSION, "channels": channels, "sources": dict(self._sensors.sources)}
         if question["ask"] == "read":
             self._renew()

@@ -147,7 +147,7 @@ def _windows(
         for window in process.windows:
             end_ns = window.t1_ns if window.t1_ns is not None else spans[process.host][1]
             energies = [
-                trace.own.between(window.t0_ns, end_ns).energy_j
+                trace.own_energy(window.t0_ns, end_ns).energy_j
                 for key, trace in found.items()
                 if key in chosen and key[0] == process.host
             ]

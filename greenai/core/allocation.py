@@ -9,6 +9,7 @@
 ``parts_share``     node, module and rest: by the run's share of their parts' energy, where parts are known; else
                     by CPU time
 ``mig_slice_share`` a slice of a board: by slices (from the collector, see ``Channel.share``)
+``allotment``       estimated from what our own container or job used: the run's, with nothing left to share out
 =================== ===============================================================================================
 
 The rules bill idle power by use: whoever works more pays more of it. This is the rule of CEEMS and of alumet too.
@@ -26,7 +27,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from greenai.core.channel import Component
-from greenai.core.energy import EnergyCurve, EnergyInterval
+from greenai.core.energy import EnergyCurve, EnergyInterval, spaced
 from greenai.core.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ CPU_TIME_SHARE = "cpu_time_share"
 MEMORY_SHARE = "memory_share"
 SM_SHARE = "sm_share"
 PARTS_SHARE = "parts_share"
+ALLOTMENT = "allotment"
 
 PARTS = frozenset({Component.CPU, Component.DRAM, Component.GPU})
 
@@ -99,10 +101,8 @@ def parts_steps(
     """
     if not parts:
         return CPU_TIME_SHARE, _cpu_steps(usages)
-    return PARTS_SHARE, [
-        ShareStep(a.t_mono_ns, b.t_mono_ns, _parts_share(parts.values(), a.t_mono_ns, b.t_mono_ns))
-        for a, b in pairwise(usages)
-    ]
+    times = spaced([usage.t_mono_ns for usage in usages], _SHORTEST_STEP_NS)
+    return PARTS_SHARE, [ShareStep(a, b, _parts_share(parts.values(), a, b)) for a, b in pairwise(times)]
 
 
 def allocated(intervals: Sequence[EnergyInterval], steps: Sequence[ShareStep]) -> list[EnergyInterval]:

@@ -125,7 +125,7 @@ class Channel:
         """Read what ``to_json`` wrote.
 
         Raises:
-            KeyError, ValueError, TypeError: ``data`` is not a channel.
+            KeyError, ValueError, TypeError, AttributeError: ``data`` is not a channel.
         """
         short = tuple((float(s), float(u)) for s, u in data.get("uncertainty_short", ()))
         figures = [data["uncertainty_rel"], *(figure for step in short for figure in step)]

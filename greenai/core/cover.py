@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from greenai.core.channel import Channel, Component, Quality
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 _WHOLE_NODE = frozenset(Component)
 _WHOLE_MODULE = frozenset({Component.MODULE, Component.CPU, Component.DRAM, Component.GPU})
 
 _QUALITY = {Quality.MEASURED: 0, Quality.ALLOCATED: 1, Quality.ESTIMATED: 2}
 
-# A source that was blind for more of the run than this gives way to one that was not.
+# A source that saw less of the run than this was partly blind.
 WELL_COVERED = 0.9
 
 Key = tuple[str, str]
@@ -40,49 +41,87 @@ def claims(channel: Channel) -> Claim:
     return frozenset((c, channel.gpu_vendor if c is Component.GPU else "") for c in components)
 
 
-def counted(known_shares: Mapping[Channel, float]) -> frozenset[Key]:
+def counted(
+    known_shares: Mapping[Channel, float], energies_j: Mapping[Channel, float] | None = None
+) -> frozenset[Key]:
     """Choose the channels to sum up, host by host.
 
-    In this order: what saw (nearly) the whole run before what was partly blind; a measurement before an
-    allocation, an allocation before an estimate; the whole before its parts; the more certain. All devices of one
-    family that claim the same stand or fall together (eight GPUs are summed, never averaged). A group that
-    contains something already covered is left out.
+    In this order: a measurement before an allocation, an allocation before an estimate; the whole before its
+    parts; the more certain. All devices of one family that claim the same stand or fall together (eight GPUs are
+    summed, never averaged). A group that contains something already covered is left out.
+
+    A group that was blind for a part of the run gives way to others that measure what it contains, if these add up
+    to more: each of the two is less than the truth, so the greater is nearer to it. It never gives way to an
+    estimate; the time it missed is shown as a gap.
 
     Args:
         known_shares: All channels, each with the share (0..1) of the run its energy is known for. One at 0
             displaces nothing, and makes its group partly blind: three of four modules are no whole node.
+        energies_j: What is known of their energies, joules; 0 where nothing is said.
     """
     groups: dict[_Group, list[Channel]] = defaultdict(list)
     for channel in known_shares:
         estimated = channel.quality is Quality.ESTIMATED
         # By the family in its id: one socket may be read by one door, the other by another (rapl, rapl_perf).
         family = channel.id.partition(":")[0]
-        key = (channel.host, family, estimated, channel.component, claims(channel))
-        groups[key].append(channel)
-
-    def rank(key: _Group) -> tuple[object, ...]:
-        members = groups[key]
-        return (
-            key[0],
-            min(known_shares[channel] for channel in members) < WELL_COVERED,
-            max(_QUALITY[channel.quality] for channel in members),
-            -len(key[4]),
-            min(channel.uncertainty_rel for channel in members),
-            key[1],
-            key[3],
-            sorted(key[4]),
-        )
-
-    covered: dict[str, Claim] = defaultdict(frozenset)
+        groups[channel.host, family, estimated, channel.component, claims(channel)].append(channel)
     chosen: set[Key] = set()
-    for key in sorted(groups, key=rank):
-        host, claim = key[0], key[4]
-        known = [channel for channel in groups[key] if known_shares[channel] > 0]
-        if not known or _overlap(claim, covered[host]):
-            continue
-        covered[host] |= claim
-        chosen.update((channel.host, channel.id) for channel in known)
+    for host in sorted({key[0] for key in groups}):
+        candidates = [
+            _candidate(key, members, known_shares, energies_j or {})
+            for key, members in groups.items()
+            if key[0] == host and any(known_shares[channel] > 0 for channel in members)
+        ]
+        for candidate in _select(sorted(candidates, key=lambda candidate: candidate.rank)):
+            chosen.update((c.host, c.id) for c in candidate.members if known_shares[c] > 0)
     return frozenset(chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A group that may be counted."""
+
+    members: tuple[Channel, ...]
+    claim: Claim
+    energy_j: float
+    blind: bool
+    estimated: bool
+    rank: tuple[object, ...]
+
+
+def _candidate(
+    key: _Group,
+    members: Sequence[Channel],
+    known_shares: Mapping[Channel, float],
+    energies_j: Mapping[Channel, float],
+) -> _Candidate:
+    _, family, estimated, component, claim = key
+    rank = (
+        max(_QUALITY[channel.quality] for channel in members),
+        -len(claim),
+        min(channel.uncertainty_rel for channel in members),
+        family,
+        component,
+        sorted(claim),
+    )
+    blind = min(known_shares[channel] for channel in members) < WELL_COVERED
+    energy_j = sum(energies_j.get(channel, 0.0) for channel in members)
+    return _Candidate(tuple(members), claim, energy_j, blind, estimated, rank)
+
+
+def _select(ranked: Sequence[_Candidate]) -> list[_Candidate]:
+    """Return the groups to count, from those of one host in their order."""
+    chosen: list[_Candidate] = []
+    for index, candidate in enumerate(ranked):
+        if any(_overlap(candidate.claim, other.claim) for other in chosen):
+            continue
+        if candidate.blind and not candidate.estimated:
+            others = [c for c in ranked[index + 1 :] if not c.estimated and _overlap(c.claim, candidate.claim)]
+            instead = _select([c for c in others if not any(_overlap(c.claim, o.claim) for o in chosen)])
+            if instead and sum(other.energy_j for other in instead) >= candidate.energy_j:
+                continue
+        chosen.append(candidate)
+    return chosen
 
 
 def _overlap(one: Claim, two: Claim) -> bool:

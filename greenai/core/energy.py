@@ -8,6 +8,7 @@ The rules, and why:
 * A falling counter is a wrap only if the range is known and the wrapped difference is plausible. A tiny
   step back is two processes reading at the same moment. Anything else is a reset: that interval is unknown.
 * Where more than one wrap could have happened between two readings, the interval is unknown.
+* A counter that never moves, though it had time for many renewals, does not count: unknown, not 0 J.
 * Unknown time is counted as a gap. It is never filled with a guess.
 * Every reading that is not believed is counted, with its reason.
 """
@@ -19,7 +20,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from greenai.core.channel import Kind
+from greenai.core.channel import Kind, Quality
 from greenai.core.reading import CounterReading, PowerReading
 from greenai.core.units import NS_PER_MS, NS_PER_S
 
@@ -35,6 +36,11 @@ IMPLAUSIBLE_POWER = "implausible_power"
 COUNTER_RESET = "counter_reset"
 WRAP_AMBIGUOUS = "wrap_ambiguous"
 PAUSE_TOO_LONG = "pause_too_long"
+STANDS_STILL = "counter_stands_still"
+
+# Nothing that is switched on takes no energy for this long, and for this many renewals of its counter.
+STANDSTILL_S = 0.5
+STANDSTILL_RENEWALS = 5
 
 # Two readers of one counter may disagree about the order of their reads by this much (scheduling).
 READ_JITTER_NS = 50 * NS_PER_MS
@@ -132,6 +138,20 @@ class EnergyCurve:
         return values[index - 1] + share * (values[index] - values[index - 1])
 
 
+def spaced(times_ns: Sequence[int], step_ns: int) -> list[int]:
+    """Return the first and the last of these times, and of those between them as many as lie a step apart.
+
+    Args:
+        times_ns: Rising.
+        step_ns: How far apart, at least; the last two may be closer.
+    """
+    found = list(times_ns[:1])
+    for t_ns in times_ns[1:-1]:
+        if t_ns - found[-1] >= step_ns:
+            found.append(t_ns)
+    return found + list(times_ns[1:][-1:])
+
+
 def integrate(channel: Channel, readings: Iterable[Reading], max_gap_s: float = 60.0) -> Integration:
     """Turn the readings of one channel into energy, interval by interval.
 
@@ -144,11 +164,21 @@ def integrate(channel: Channel, readings: Iterable[Reading], max_gap_s: float = 
     rejected: Counter[str] = Counter()
     if channel.kind is Kind.COUNTER:
         counts = [reading for reading in ordered if isinstance(reading, CounterReading)]
+        if _stands_still(channel, ordered, counts):
+            return Integration((), {STANDS_STILL: len(counts)})
         found = _counter_intervals(channel, counts, rejected)
     else:
         powers = [reading for reading in ordered if isinstance(reading, PowerReading)]
         found = _power_intervals(channel, powers, max_gap_s, rejected)
     return Integration(tuple(found), {reason: count for reason, count in rejected.items() if count})
+
+
+def _stands_still(channel: Channel, readings: Sequence[Reading], counts: Sequence[CounterReading]) -> bool:
+    """Say whether a counter never moved though it had the time: then it does not count, whatever it says."""
+    if channel.quality is Quality.ESTIMATED or not counts or len({reading.energy_uj for reading in counts}) > 1:
+        return False
+    patience_s = STANDSTILL_S + STANDSTILL_RENEWALS * (channel.update_s or 0.0)
+    return readings[-1].t_mono_ns - readings[0].t_mono_ns >= patience_s * NS_PER_S
 
 
 def _order(reading: Reading) -> tuple[int, int]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greenai.core import quantity
+from greenai.core import labels, quantity
+from greenai.core.channel import Component, Quality
 from greenai.core.collector import Incident
 from greenai.core.text import Text
 from greenai.core.units import NS_PER_S
@@ -51,6 +52,16 @@ _PARTIAL = Text(
     de="{device}: für {gap} von {duration} gibt es keine Messung; die Energie dieser Zeit fehlt in der Summe.",
     en="{device}: for {gap} of {duration} there is no reading; the energy of that time is missing from the total.",
 )
+_PARTS_INSTEAD = Text(
+    de="{device}: für {blind} von {duration} gibt es keine Messung; gezählt sind seine Teile.",
+    en="{device}: for {blind} of {duration} there is no reading; its parts are counted instead.",
+)
+_UNKNOWN = Text(
+    de="{device}: keine brauchbare Messung ({reason}); seine Energie fehlt in der Summe.",
+    en="{device}: no usable reading ({reason}); its energy is missing from the total.",
+)
+# Not a fault: a battery that is charged has nothing to say.
+_ORDINARY = frozenset({"battery_not_discharging", "not_read_yet"})
 _BAD_LINES = Text(
     de="{count} Zeilen oder Dateien des Journals sind beschädigt und wurden übersprungen.",
     en="{count} lines or files of the journal are damaged and were skipped.",
@@ -83,7 +94,7 @@ def run_incidents(
     bad = sum(process.bad_lines for process in log.processes) + log.unreadable_files
     if bad:
         incidents.append(Incident("journal_damaged", _BAD_LINES.format(count=bad)))
-    return (*incidents, *_partial(energy, duration_s))
+    return (*incidents, *_partial(energy, duration_s), *_missing(energy, duration_s))
 
 
 def _partial(energy: Energy, duration_s: float) -> list[Incident]:
@@ -99,6 +110,30 @@ def _partial(energy: Energy, duration_s: float) -> list[Incident]:
         for channel in energy.channels
         if channel.counted and channel.gap_s > max(PARTIAL_SHARE * duration_s, PARTIAL_S)
     ]
+
+
+def _missing(energy: Energy, duration_s: float) -> list[Incident]:
+    """Name the sensors that should have been counted and were not."""
+    found = []
+    for channel in energy.channels:
+        blind_s = duration_s if channel.energy_j is None else channel.gap_s
+        known = channel.counted or channel.part_of is not None or channel.quality is Quality.ESTIMATED
+        if (
+            known
+            or set(channel.lost_readings) <= _ORDINARY
+            or blind_s <= max(PARTIAL_SHARE * duration_s, PARTIAL_S)
+        ):
+            continue
+        if channel.component in (Component.NODE, Component.MODULE):
+            message = _PARTS_INSTEAD.format(
+                device=channel.device, blind=_duration(blind_s), duration=_duration(duration_s)
+            )
+            found.append(Incident("whole_not_counted", message))
+        elif channel.energy_j is None:
+            reason = max(sorted(channel.lost_readings), key=lambda name: channel.lost_readings[name])
+            words = labels.word(labels.LOST, reason)
+            found.append(Incident("energy_unknown", _UNKNOWN.format(device=channel.device, reason=words)))
+    return found
 
 
 def _sampler_trouble(log: RunLog, stop_ns: int) -> list[Incident]:

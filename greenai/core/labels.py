@@ -63,6 +63,10 @@ LOST = {
     "implausible_power": Text(de="unmögliche Leistung", en="impossible power"),
     "counter_reset": Text(de="Zähler zurückgesetzt", en="counter reset"),
     "wrap_ambiguous": Text(de="Überlauf nicht eindeutig", en="wrap not unique"),
+    "counter_stands_still": Text(de="Zähler steht still", en="counter stands still"),
+    "agent_gone": Text(de="Agent nicht erreichbar", en="agent not reachable"),
+    "sensor_hangs": Text(de="Sensor antwortet nicht mehr", en="sensor no longer answers"),
+    "no_reading": Text(de="kein Messwert", en="no reading"),
     "pause_too_long": Text(de="Pause zu lang", en="pause too long"),
 }
 BOUNDARY = {

@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from greenai.core.channel import Channel, Component, Kind, Quality
-from greenai.core.energy import EnergyCurve, EnergyInterval
+from greenai.core.energy import EnergyCurve, EnergyInterval, spaced
 from greenai.core.text import Text
 from greenai.core.units import NS_PER_S, UJ_PER_J, UW_PER_W
 
@@ -83,19 +83,10 @@ def rest_channel(host: str, energies_j: Mapping[Channel, float], *, is_counted: 
 def rest_intervals(curves: Sequence[tuple[Component, EnergyCurve]]) -> list[EnergyInterval]:
     """Return the energy of the rest over time, from the curves of a host's counted channels."""
     weighted = [(factor(component), curve) for component, curve in curves if factor(component)]
-    times = _grid(sorted({t_ns for _, curve in weighted for t_ns in _grid(curve.times_ns)}))
+    times = {t_ns for _, curve in weighted for t_ns in spaced(curve.times_ns, _STEP_NS)}
     result = []
-    for t0_ns, t1_ns in pairwise(times):
+    for t0_ns, t1_ns in pairwise(spaced(sorted(times), _STEP_NS)):
         known = [(weight, curve.between(t0_ns, t1_ns).energy_j) for weight, curve in weighted]
         parts_uj = [weight * energy_j * UJ_PER_J for weight, energy_j in known if energy_j is not None]
         result.append(EnergyInterval(t0_ns, t1_ns, sum(parts_uj) if parts_uj else None))
     return result
-
-
-def _grid(times_ns: Sequence[int]) -> list[int]:
-    """Return the first and the last time, and between them as many as an estimate needs."""
-    grid = list(times_ns[:1])
-    for t_ns in times_ns[1:-1]:
-        if t_ns - grid[-1] >= _STEP_NS:
-            grid.append(t_ns)
-    return grid + list(times_ns[1:][-1:])

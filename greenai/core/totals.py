@@ -67,7 +67,7 @@ def with_rest(
     chosen = _choose(traces, spans)
     for host, span in spans.items():
         here = [traces[key] for key in sorted(chosen) if key[0] == host]
-        energies_j = {trace.channel: trace.own.between(*span).energy_j or 0.0 for trace in here}
+        energies_j = {trace.channel: trace.own_energy(*span).energy_j or 0.0 for trace in here}
         channel = rest.rest_channel(host, energies_j, is_counted=is_counted)
         if channel is not None:
             own = rest.rest_intervals([(trace.channel.component, trace.own) for trace in here])
@@ -120,19 +120,21 @@ def _is_rest(channel: Channel) -> bool:
 
 def _choose(traces: Mapping[Key, ChannelTrace], spans: Mapping[str, Span]) -> frozenset[Key]:
     known: dict[Channel, float] = {}
+    energies_j: dict[Channel, float] = {}
     for key, trace in traces.items():
         t0_ns, t1_ns = spans[key[0]]
-        amount = trace.machine.between(t0_ns, t1_ns)
+        amount = trace.machine_energy(t0_ns, t1_ns)
         known_s = (t1_ns - t0_ns) / NS_PER_S - amount.gap_s
         known[trace.channel] = 0.0 if amount.energy_j is None else known_s / ((t1_ns - t0_ns) / NS_PER_S)
-    return counted(known)
+        energies_j[trace.channel] = amount.energy_j or 0.0
+    return counted(known, energies_j)
 
 
 def _row(trace: ChannelTrace, span: Span) -> tuple[ChannelEnergy, Bounds | None, _Spread]:
     """Return the row of a channel, the interval its sensor leaves, and what sharing out adds to it."""
     channel = trace.channel
     duration_s = (span[1] - span[0]) / NS_PER_S
-    machine, own = trace.machine.between(*span), trace.own.between(*span)
+    machine, own = trace.machine_energy(*span), trace.own_energy(*span)
     sensor = channel_bounds(channel, own.energy_j, duration_s) if own.energy_j is not None else None
     spread = _spread(trace, machine, own)
     bounds = spread.around(sensor) if sensor else None

@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from greenai.core.allocation import PARTS, allocated, parts_steps, share_steps
-from greenai.core.channel import Component
+from greenai.core.allocation import ALLOTMENT, PARTS, allocated, parts_steps, share_steps
+from greenai.core.channel import Component, Kind
 from greenai.core.cover import counted
-from greenai.core.energy import EnergyCurve, EnergyInterval, integrate
+from greenai.core.energy import EnergyAmount, EnergyCurve, EnergyInterval, integrate
 from greenai.core.reading import Gap
 from greenai.core.units import NS_PER_S
 from greenai.core.vocabulary import Scope
@@ -18,6 +18,7 @@ from greenai.core.zeros import one_zero
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from greenai.core.allocation import ShareStep
     from greenai.core.channel import Channel
     from greenai.core.cover import Key
     from greenai.core.events import ProcessLog, RunLog
@@ -51,6 +52,20 @@ class ChannelTrace:
     policy: str | None = None
     lost: Mapping[str, int] = field(default_factory=dict)
 
+    def machine_energy(self, t0_ns: int, t1_ns: int) -> EnergyAmount:
+        """Return the energy of the device in [t0, t1]."""
+        return self._if_renewed(self.machine.between(t0_ns, t1_ns), t1_ns - t0_ns)
+
+    def own_energy(self, t0_ns: int, t1_ns: int) -> EnergyAmount:
+        """Return the run's part of it."""
+        return self._if_renewed(self.own.between(t0_ns, t1_ns), t1_ns - t0_ns)
+
+    def _if_renewed(self, amount: EnergyAmount, length_ns: int) -> EnergyAmount:
+        """Within less than a renewal a counter says 0, or a whole renewal too much: nothing is known."""
+        if self.channel.kind is Kind.COUNTER and length_ns < (self.channel.update_s or 0.0) * NS_PER_S:
+            return EnergyAmount(None, length_ns / NS_PER_S)
+        return amount
+
 
 @dataclass(frozen=True, slots=True)
 class _Integrated:
@@ -79,14 +94,16 @@ def traces(log: RunLog, hosts: frozenset[str], scope: Scope) -> dict[Key, Channe
 
 def _of_host(found: Mapping[Key, _Integrated], usages: Sequence[Usage] | None) -> dict[Key, ChannelTrace]:
     result: dict[Key, ChannelTrace] = {}
+    of_wholes: tuple[str, list[ShareStep]] | None = None
     for key, item in sorted(found.items(), key=lambda pair: pair[1].channel.component in _WHOLES):
         channel, machine = item.channel, EnergyCurve(item.intervals)
         theirs = _scaled(item.intervals, channel.share)  # of those who may use it
         policy, own = channel.policy, machine if channel.policy is None else EnergyCurve(theirs)
         rule: str | None = None
-        if usages is not None:
+        if usages is not None and channel.policy != ALLOTMENT:
             if channel.component in _WHOLES:
-                rule, steps = parts_steps(usages, _parts(result.values(), usages))
+                of_wholes = of_wholes or parts_steps(usages, _parts(result.values(), usages))
+                rule, steps = of_wholes
             else:
                 rule, steps = share_steps(channel, usages)
             if rule is not None:
@@ -98,18 +115,19 @@ def _of_host(found: Mapping[Key, _Integrated], usages: Sequence[Usage] | None) -
 def _parts(
     traces: Iterable[ChannelTrace], usages: Sequence[Usage]
 ) -> dict[Channel, tuple[EnergyCurve, EnergyCurve]]:
-    """Return the parts of a host that may be added up (no GPU twice), each with its two curves."""
-    parts = {trace.channel: trace for trace in traces if trace.channel.component in PARTS}
-    chosen = counted({channel: _known_share(trace.machine, usages) for channel, trace in parts.items()})
-    return {c: (trace.machine, trace.own) for c, trace in parts.items() if (c.host, c.id) in chosen}
+    """Return the parts of a host that may be added up (no GPU twice), each with its two curves.
 
-
-def _known_share(curve: EnergyCurve, usages: Sequence[Usage]) -> float:
+    An allotment is no part of the host: only of what we have of it.
+    """
+    parts = {t.channel: t for t in traces if t.channel.component in PARTS and t.channel.policy != ALLOTMENT}
     if not usages:
-        return 0.0
+        return {}
     t0_ns, t1_ns = usages[0].t_mono_ns, usages[-1].t_mono_ns
-    amount = curve.between(t0_ns, t1_ns)
-    return 0.0 if amount.energy_j is None else 1 - amount.gap_s * NS_PER_S / (t1_ns - t0_ns)
+    amounts = {channel: trace.machine.between(t0_ns, t1_ns) for channel, trace in parts.items()}
+    energies_j = {channel: amount.energy_j for channel, amount in amounts.items() if amount.energy_j is not None}
+    known = {c: 1 - amounts[c].gap_s * NS_PER_S / (t1_ns - t0_ns) for c in energies_j}
+    chosen = counted(dict.fromkeys(parts, 0.0) | known, energies_j)
+    return {c: (trace.machine, trace.own) for c, trace in parts.items() if (c.host, c.id) in chosen}
 
 
 def _scaled(intervals: Sequence[EnergyInterval], share: float) -> list[EnergyInterval]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from math import sqrt
+from math import hypot, sqrt
 from typing import TYPE_CHECKING
 
-from greenai.core.channel import Quality
+from greenai.core.channel import Kind, Quality
 from greenai.core.units import UJ_PER_J
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ class Bounds:
 def channel_bounds(channel: Channel, energy_j: float, duration_s: float) -> Bounds:
     """Return the interval of one channel's energy."""
     low_rel, high_rel = channel.uncertainty_at(duration_s)
+    if channel.kind is Kind.COUNTER and channel.update_s is not None and duration_s > 0:
+        # Either end may lie anywhere between two renewals: at most one renewal too much or too little.
+        renewal_rel = channel.update_s / duration_s
+        low_rel, high_rel = hypot(low_rel, renewal_rel), hypot(high_rel, renewal_rel)
     step_j = channel.resolution_uj / UJ_PER_J
     low_j = max(energy_j * max(1 - low_rel, 0.0) - step_j, 0.0)
     return Bounds(energy_j, low_j, energy_j * (1 + high_rel) + step_j)

@@ -87,7 +87,8 @@ def find_meters(api: NvmlApi, board: Board) -> Meters:
         if module is not None or board.gpus_per_module is not None:
             gpu = _power_meter(api, board.handle, SCOPE_GPU)
             if board.gpus_per_module == 1:
-                module = Meter(COUNTER) if counter else module or _plain_meter(api, board.handle)
+                module = Meter(COUNTER) if counter else module
+                gpu = gpu or _plain_meter(api, board.handle)
             return Meters(gpu, module, dead, "" if gpu or module else reason or "nvml_scope_unknown")
     if counter:
         return Meters(Meter(COUNTER))

@@ -103,8 +103,9 @@ def _apply(log: ProcessLog, line: dict[str, Any], open_windows: dict[str, int]) 
     elif kind == f.STOP:
         log.stop = Stop(t_ns, RunState(line["state"]), line["exit_code"], line["error"])
     elif kind == f.BEGIN:
-        open_windows[str(line["id"])] = len(log.windows)
-        log.windows.append(WindowMark(str(line["id"]), str(line["name"]), line["parent"], t_ns, None))
+        begun = WindowMark(str(line["id"]), str(line["name"]), line["parent"], t_ns, None)
+        open_windows[begun.window_id] = len(log.windows)
+        log.windows.append(begun)
     elif kind == f.END:
         index = open_windows.pop(str(line["id"]))
         begun = log.windows[index]

@@ -64,7 +64,7 @@ class BackgroundReader:
             began_ns = self._host.clock.mono_ns()
             try:
                 latest = self._collector.read()
-            except Exception as error:  # noqa: BLE001  # somebody else's code
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # somebody else's code
                 latest = [Gap(channel.id, began_ns, type(error).__name__) for channel in self._channels]
             self._latest_ns = self._host.clock.mono_ns()
             self._round_s = (self._latest_ns - began_ns) / NS_PER_S

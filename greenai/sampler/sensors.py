@@ -89,21 +89,24 @@ class Sensors:
         for item in self._opened if which is None else [self._opened[number] for number in which]:
             try:
                 readings += _checked(item.reader.read(), item.channels)
-            except Exception as error:  # noqa: BLE001  # one broken sensor must not blind the others
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # one broken sensor must not blind the others
                 now_ns = self._host.clock.mono_ns()
                 readings += [Gap(channel.id, now_ns, type(error).__name__) for channel in item.channels]
         return t_ns, readings
 
     def usage(self) -> Usage | None:
-        """Return how much of the machine the tracked work uses; None where nothing is shared out."""
-        return self._usage.read() if self._usage is not None else None
+        """Return how much of the machine the tracked work uses; None if unknown, or if nothing is shared out."""
+        try:
+            return self._usage.read() if self._usage is not None else None
+        except Exception:  # noqa: BLE001  # a driver's library that breaks must neither end a run nor the sampler
+            return None
 
     def close(self) -> None:
         """Close every collector."""
         for item in self._opened:
             try:
                 item.reader.close()
-            except Exception:  # noqa: BLE001, S112  # closing is a courtesy; the run is over
+            except (Exception, SystemExit):  # noqa: BLE001, S112  # closing is a courtesy; the run is over
                 continue
 
 
@@ -129,7 +132,7 @@ def probe_all(
                 raise TypeError(f"probe() returned {probe!r}")  # noqa: TRY301  # handled like any other failure
             if isinstance(probe, Available):
                 _check_channels(host, collector.name, probe.channels)
-        except Exception as error:  # noqa: BLE001  # somebody else's code
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # somebody else's code
             probe = Unavailable(Incident("sensor_failed", _FAILED.format(name=collector.name, reason=repr(error))))
         probed.append(ProbedCollector(collector, probe))
     return probed, incidents
@@ -194,13 +197,13 @@ def open_probed(
     for item in probed:
         mine = tuple(c for c in channels if c.collector == item.collector.name and wanted(c))
         if not mine or not isinstance(item.probe, Available):
-            with suppress(Exception):  # somebody else's code
+            with suppress(Exception, SystemExit):  # somebody else's code
                 item.collector.close()
             continue
         try:
             item.collector.open(mine)
             reader = BackgroundReader(host, item.collector, mine) if item.collector.slow else item.collector
-        except Exception as error:  # noqa: BLE001  # somebody else's code
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # somebody else's code
             incidents.append(
                 Incident("sensor_failed", _FAILED.format(name=item.collector.name, reason=repr(error)))
             )

@@ -348,22 +348,28 @@ def test_gpu_alone_counts_where_the_module_has_no_sensor(tmp_path: Path) -> None
     [
         (FakeGpu("GPU-1", "NVIDIA GH200 480GB", capability=(9, 0)), Kind.COUNTER, "nvml_energy_counter"),
         (
-            FakeGpu("GPU-1", "NVIDIA GH200 480GB", energy_mj=None, capability=(9, 0)),
-            Kind.POWER,
-            "nvml_power_average",
-        ),
-        (
             FakeGpu("GPU-1", "NVIDIA GH200 480GB", energy_mj=None, instant_mw={1: 9_000}, capability=(9, 0)),
             Kind.POWER,
             "nvml_power_instant",
         ),
     ],
 )
-def test_a_gh200_behind_an_old_driver_speaks_of_its_module(
+def test_a_gh200_counts_its_module_and_its_plain_power_is_the_gpus(
     tmp_path: Path, gpu: FakeGpu, kind: Kind, method: str
 ) -> None:
-    channel = only(machine(tmp_path, [gpu]).host)
-    assert (channel.component, channel.kind, channel.method) == (Component.MODULE, kind, method)
+    """On JUPITER the plain power is 92 to 113 W beside 165 to 218 W of the module (jpwr's README)."""
+    channels = {channel.component: channel for channel in available(machine(tmp_path, [gpu]).host).channels}
+    module, plain = channels[Component.MODULE], channels[Component.GPU]
+    assert (module.kind, module.method) == (kind, method)
+    assert (plain.kind, plain.method) == (Kind.POWER, "nvml_power_average")
+    assert {name for _, name in counted(dict.fromkeys(channels.values(), 1.0))} == {module.id}
+
+
+def test_a_gh200_without_a_counter_is_a_gpu(tmp_path: Path) -> None:
+    channel = only(
+        machine(tmp_path, [FakeGpu("GPU-1", "NVIDIA GH200 480GB", energy_mj=None, capability=(9, 0))]).host
+    )
+    assert (channel.component, channel.method) == (Component.GPU, "nvml_power_average")
 
 
 def test_two_gpus_of_one_module_count_it_once(tmp_path: Path) -> None:

@@ -262,11 +262,25 @@ def test_a_grace_cpu_rail_is_not_added_to_its_socket() -> None:
     assert ids(found) == {f"grace:grace-{n}" for n in range(4)}
 
 
-def test_what_was_blind_for_long_gives_way_to_what_was_not() -> None:
+@pytest.mark.parametrize(
+    ("known", "node_j", "expected"),
+    [
+        (0.95, 100, {"battery:0"}),
+        (0.5, 100, {"rapl:0", "nvml:0"}),  # the parts add up to 130 J
+        (0.5, 150, {"battery:0"}),  # more than its parts, in half of the time
+    ],
+)
+def test_what_was_blind_gives_way_to_parts_that_add_up_to_more(
+    known: float, node_j: float, expected: set[str]
+) -> None:
     node, cpu, gpu = channel("battery:0", NODE), channel("rapl:0", CPU), channel("nvml:0", GPU)
-    assert counted({node: 0.95, cpu: 1.0, gpu: 1.0}) == {("n1", "battery:0")}
-    assert counted({node: 0.5, cpu: 1.0, gpu: 1.0}) == {("n1", "rapl:0"), ("n1", "nvml:0")}
-    assert counted({node: 0.5}) == {("n1", "battery:0")}
+    energies = {node: node_j, cpu: 80.0, gpu: 50.0}
+    assert {name for _, name in counted({node: known, cpu: 1.0, gpu: 1.0}, energies)} == expected
+
+
+def test_a_blind_measurement_never_gives_way_to_an_estimate() -> None:
+    node, guess = channel("ipmi:0", NODE), channel("cpu_estimate:0", CPU, quality=Quality.ESTIMATED)
+    assert counted({node: 0.1, guess: 1.0}, {node: 1.0, guess: 100.0}) == {("n1", "ipmi:0")}
 
 
 def test_three_of_four_modules_are_no_whole_node() -> None:

@@ -130,6 +130,8 @@ def serve(app: App, path: Path | None, group: str | None) -> None:
 
 def _worth_serving(channel: Channel) -> bool:
     """Say whether users may lack the right to read it. Drivers let everybody read a GPU."""
+    if channel.per_process:  # the server would not hand it out
+        return False
     return channel.quality is not Quality.ESTIMATED and channel.component is not Component.GPU
 
 
