@@ -190,27 +190,38 @@ def open_probed(
     wanted: Callable[[Channel], bool] = lambda _channel: True,
 ) -> Sensors:
     """Open what was probed, see ``open_sensors``. Collectors that are not needed are closed."""
-    channels, troubles = offered(probed)
-    incidents = [*incidents, *troubles]
-    opened: list[OpenedCollector] = []
-    sources: dict[str, str] = {}
+    usable = list(probed)
+    opened: dict[str, OpenedCollector] = {}
+    failures: list[Incident] = []
+    while True:
+        channels, troubles = offered(usable)
+        failed: ProbedCollector | None = None
+        for item in usable:
+            name = item.collector.name
+            mine = tuple(channel for channel in channels if channel.collector == name and wanted(channel))
+            if name in opened or not mine:
+                continue
+            try:
+                item.collector.open(mine)
+                reader = BackgroundReader(host, item.collector, mine) if item.collector.slow else item.collector
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # somebody else's code
+                failures.append(Incident("sensor_failed", _FAILED.format(name=name, reason=repr(error))))
+                failed = item
+                break
+            opened[name] = OpenedCollector(reader, mine)
+        if failed is None:
+            break
+        usable.remove(failed)  # what it displaced, an estimate or another door, is wanted after all
     for item in probed:
-        mine = tuple(c for c in channels if c.collector == item.collector.name and wanted(c))
-        if not mine or not isinstance(item.probe, Available):
+        if item.collector.name not in opened:
             with suppress(Exception, SystemExit):  # somebody else's code
                 item.collector.close()
-            continue
-        try:
-            item.collector.open(mine)
-            reader = BackgroundReader(host, item.collector, mine) if item.collector.slow else item.collector
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # somebody else's code
-            incidents.append(
-                Incident("sensor_failed", _FAILED.format(name=item.collector.name, reason=repr(error)))
-            )
-            continue
-        opened.append(OpenedCollector(reader, mine))
-        sources |= {channel.id: item.probe.sources.get(channel.id, "") for channel in mine}
-    return Sensors(host, opened, incidents, usage, sources)
+    sources: dict[str, str] = {}
+    for item in probed:
+        if item.collector.name in opened and isinstance(item.probe, Available):
+            named = item.probe.sources
+            sources |= {channel.id: named.get(channel.id, "") for channel in opened[item.collector.name].channels}
+    return Sensors(host, tuple(opened.values()), (*incidents, *troubles, *failures), usage, sources)
 
 
 def _check_channels(host: Host, collector: str, channels: Sequence[Channel]) -> None:

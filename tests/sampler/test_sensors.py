@@ -17,9 +17,11 @@ from greenai.core.text import Text
 from greenai.plugins import LoadedCollectors
 from greenai.sampler.sensors import offered, open_sensors, probe_all
 from greenai.testing import FakeMachine
+from greenai_collectors.cpu_estimate import CpuEstimateCollector
+from greenai_collectors.rapl import RaplCollector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from greenai.sampler.sensors import Sensors
@@ -365,3 +367,16 @@ def test_probing_says_what_each_found(machine: FakeMachine) -> None:
     assert [c.id for c in channels] == ["good:0", "slow:0"]
     assert [i.code for i in troubles] == ["sensor_failed"]
     assert [item.collector.name for item in probe_all(machine.host, loaded, slow=True)[0]] == ["slow"]
+
+
+def test_where_a_sensor_cannot_be_opened_the_estimate_it_displaced_is_read(machine: FakeMachine) -> None:
+    class Unopenable(RaplCollector):
+        def open(self, channels: Sequence[Channel]) -> None:
+            raise OSError("gone meanwhile")
+
+    machine.rapl("intel-rapl:0", "package-0", 1)
+    collectors = (Unopenable(machine.host), CpuEstimateCollector(machine.host))
+    sensors = open_sensors(machine.host, LoadedCollectors(collectors, ()))
+    assert [channel.collector for channel in sensors.channels] == ["cpu_estimate"]
+    assert [incident.code for incident in sensors.incidents] == ["sensor_failed"]
+    sensors.close()
