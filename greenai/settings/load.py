@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from greenai.core.errors import ConfigError
 from greenai.core.text import Language, Text
 from greenai.host.files import working_folder
-from greenai.settings.model import BY_NAME, Settings, WrongValueError
+from greenai.settings.model import BY_NAME, Settings
 from greenai.settings.paths import SITE_CONFIG, data_folder, user_config
+from greenai.settings.values import WrongValueError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from greenai.plugins import preload_collectors
 from greenai.settings import load_settings
-from greenai.settings.model import run_name
+from greenai.settings.values import run_name
 from greenai.tracking.meta import RunOptions
 from greenai.tracking.run import Run, current_run
 

@@ -18,7 +18,7 @@ from greenai.core.account import account
 from greenai.core.vocabulary import RunState
 from greenai.journal import format as f
 from greenai.journal.reader import read_run
-from greenai.settings.model import LONGEST_LABEL
+from greenai.settings.values import LONGEST_LABEL
 from greenai.tracking.sampling import ingest_detached
 from greenai.tracking.session import Session
 

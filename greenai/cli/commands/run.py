@@ -15,7 +15,8 @@ from greenai.cli.format import summary
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
 from greenai.core.vocabulary import Approach, Phase, Scope
-from greenai.settings.model import BY_NAME, run_name, tag_pairs
+from greenai.settings.model import BY_NAME
+from greenai.settings.values import run_name, tag_pairs
 from greenai.tracking.wrapper import NOT_FOUND, run_command
 
 if TYPE_CHECKING:

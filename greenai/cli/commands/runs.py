@@ -20,7 +20,8 @@ from greenai.core.errors import ConfigError
 from greenai.core.record import timestamp
 from greenai.core.text import Text
 from greenai.core.views import RunQuery
-from greenai.settings.model import BY_NAME, tag_pairs
+from greenai.settings.model import BY_NAME
+from greenai.settings.values import tag_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
