@@ -7,7 +7,8 @@ What keeps it harmless:
 * Readings are renewed at most every 20 ms whoever asks, and shared between all: fine enough for windows, and far
   coarser than what recovers secrets from energy counters (PLATYPUS, CVE-2020-8694, samples thousands of times a
   second).
-* Lines, clients and unread answers are limited; who sends junk or does not listen is sent away.
+* Lines and clients are limited; who sends junk is sent away. Each client gets one answer per turn, and the next
+  only when the last is taken: a flood or a deaf client holds up nobody.
 * It reads nothing while nobody asks.
 """
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 RENEWAL_NS = int(RENEWAL_S * NS_PER_S)
 LONGEST_QUESTION = 64 * 1024
-MOST_UNREAD = 1 << 20
 MOST_CLIENTS = 512
 MOST_PER_USER = 128
 _SO_PEERGROUPS = 59  # socket(7), Linux 4.13
@@ -69,7 +69,10 @@ class AgentServer:
         self._host = host
         self._sensors = sensors
         # A counter with a zero of this process's own would seem to fall when the agent is restarted.
-        self._channels = [channel for channel in sensors.channels if not channel.per_process]
+        channels = [channel.to_json() for channel in sensors.channels if not channel.per_process]
+        self._channels = _encoded(
+            {"version": PROTOCOL_VERSION, "channels": channels, "sources": dict(sensors.sources)}
+        )
         self._path = path
         self._group_id = group_id
         self._latest: dict[str, Reading] = {}
@@ -150,32 +153,33 @@ class AgentServer:
 
     def _attend(self, client: _Client, events: int) -> None:
         try:
-            if events & selectors.EVENT_WRITE:
-                self._send(client)
             if events & selectors.EVENT_READ:
                 self._receive(client)
+            # One question per turn, and none before the last answer is taken: nobody waits behind a flood.
+            line, end, rest = client.received.partition(b"\n")
+            if end and not client.unsent:
+                client.received = bytearray(rest)
+                client.unsent += self._answer(json.loads(line))
+            self._send(client)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             self._drop(client)  # gone, or talks nonsense
 
-    def _receive(self, client: _Client) -> None:
-        data = client.connection.recv(65536)
+    @staticmethod
+    def _receive(client: _Client) -> None:
+        data = client.connection.recv(LONGEST_QUESTION)
         if not data:
             raise ConnectionResetError
         client.received += data
-        while b"\n" in client.received:
-            line, _, rest = client.received.partition(b"\n")
-            client.received = bytearray(rest)
-            client.unsent += json.dumps(self._answer(json.loads(line)), separators=(",", ":")).encode() + b"\n"
-        if len(client.received) > LONGEST_QUESTION or len(client.unsent) > MOST_UNREAD:
-            raise ValueError("too much")
-        self._send(client)
+        if b"\n" not in client.received and len(client.received) >= LONGEST_QUESTION:
+            raise ValueError("a question that does not end")
 
     def _send(self, client: _Client) -> None:
         with suppress(BlockingIOError):
             while client.unsent:
                 del client.unsent[: client.connection.send(client.unsent)]
-        waiting = selectors.EVENT_WRITE if client.unsent else 0
-        self._selector.modify(client.connection, selectors.EVENT_READ | waiting)
+        # Who has a question waiting is not listened to until it is answered.
+        waits = client.unsent or b"\n" in client.received
+        self._selector.modify(client.connection, selectors.EVENT_WRITE if waits else selectors.EVENT_READ)
 
     def _drop(self, client: _Client) -> None:
         self._clients.pop(client.connection.fileno(), None)
@@ -183,13 +187,12 @@ class AgentServer:
             self._selector.unregister(client.connection)
         client.connection.close()
 
-    def _answer(self, question: Mapping[str, Any]) -> dict[str, Any]:
+    def _answer(self, question: Mapping[str, Any]) -> bytes:
         if question["ask"] == "channels":
-            channels = [channel.to_json() for channel in self._channels]
-            return {"version": PROTOCOL_VERSION, "channels": channels, "sources": dict(self._sensors.sources)}
-        if question["ask"] == "read":
+            return self._channels
+        if question["ask"] == "read" and len(question["ids"]) <= len(self._sensors.channels):
             self._renew()
-            return {"readings": [_line(self._latest[name]) for name in question["ids"]]}
+            return _encoded({"readings": [_line(self._latest[name]) for name in question["ids"]]})
         raise ValueError("no such question")
 
     def _renew(self) -> None:
@@ -197,6 +200,10 @@ class AgentServer:
         if now_ns - self._latest_ns >= RENEWAL_NS:
             self._latest = {reading.channel_id: reading for reading in self._sensors.read()[1]}
             self._latest_ns = now_ns
+
+
+def _encoded(answer: dict[str, Any]) -> bytes:
+    return json.dumps(answer, separators=(",", ":")).encode() + b"\n"
 
 
 def _line(reading: Reading) -> list[Any]:

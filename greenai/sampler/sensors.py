@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import ceil
@@ -67,6 +68,8 @@ class Sensors:
     ) -> None:
         self._host = host
         self._opened = tuple(opened)
+        # Marks and the sampling thread may read at the same moment; a collector is no place for two.
+        self._locks = tuple(threading.Lock() for _ in self._opened)
         self._usage = usage
         self.sources: Mapping[str, str] = sources or {}
         self.channels: tuple[Channel, ...] = tuple(channel for item in opened for channel in item.channels)
@@ -86,9 +89,11 @@ class Sensors:
         """
         t_ns = self._host.clock.mono_ns()
         readings: list[Reading] = []
-        for item in self._opened if which is None else [self._opened[number] for number in which]:
+        for number in range(len(self._opened)) if which is None else which:
+            item = self._opened[number]
             try:
-                readings += _checked(item.reader.read(), item.channels)
+                with self._locks[number]:
+                    readings += _checked(item.reader.read(), item.channels)
             except (Exception, SystemExit) as error:  # noqa: BLE001  # one broken sensor must not blind the others
                 now_ns = self._host.clock.mono_ns()
                 readings += [Gap(channel.id, now_ns, type(error).__name__) for channel in item.channels]

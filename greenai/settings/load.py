@@ -23,6 +23,14 @@ _UNKNOWN_KEY = Text(
     de="{origin}: die Einstellung „{key}“ gibt es nicht.",
     en='{origin}: there is no setting "{key}".',
 )
+_NOT_IN_PROJECT = Text(
+    de="{path}: „{key}“ darf nicht in der Datei eines Projekts stehen.",
+    en='{path}: "{key}" may not stand in the file of a project.',
+)
+_IN_YOUR_OWN = Text(
+    de="Dort löschen und festlegen mit: greenai config set {key} WERT",
+    en="Delete it there and set it with: greenai config set {key} VALUE",
+)
 _NEAREST = Text(de="Gemeint ist vielleicht „{nearest}“.", en='Did you mean "{nearest}"?')
 _SHOW_ALL = Text(
     de="Alle Einstellungen zeigt: greenai config show", en="All settings are shown by: greenai config show"
@@ -88,7 +96,7 @@ def _layers(environ: Mapping[str, str], folder: Path) -> list[tuple[str, dict[st
     if "GREENAI_CONFIG" in environ and not os.access(user, os.R_OK):
         raise ConfigError(_NO_FILE.format(path=user))
     files = [
-        (str(path), _toml(path, section))
+        (str(path), _checked(path, _toml(path, section), folder))
         for path, section in (
             (SITE_CONFIG, ()),
             (user, ()),
@@ -105,6 +113,18 @@ def _layers(environ: Mapping[str, str], folder: Path) -> list[tuple[str, dict[st
     if unknown:
         raise _unknown(_PREFIX + unknown[0].upper(), unknown[0], prefix=_PREFIX)
     return [*files, *((_PREFIX + key.upper(), {key: value}) for key, value in variables.items())]
+
+
+def _checked(path: Path, data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the settings of a file; one that came with somebody's project may not say where a password goes.
+
+    Raises:
+        ConfigError: It says so.
+    """
+    named = [key for key in data if key.startswith("redfish_")]
+    if named and path.parent == folder:
+        raise ConfigError(_NOT_IN_PROJECT.format(path=path, key=named[0]), _IN_YOUR_OWN.format(key=named[0]))
+    return data
 
 
 def _toml(path: Path, section: tuple[str, ...]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from greenai.host import SiteKnowledge
 from greenai.settings.values import (
     number_between,
     one_of,
+    read_address,
     read_currency,
     read_database,
     read_folder,
@@ -129,11 +130,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "redfish_url",
-        read_text,
+        read_address,
         Text(
             de="Management-Controller (Redfish), z. B. https://{host}-bmc; {host} wird der Rechnername",
             en="management controller (Redfish), e.g. https://{host}-bmc; {host} becomes the host name",
         ),
+        masked=without_password,
     ),
     Setting("redfish_user", read_text, Text(de="Benutzer am Management-Controller", en="its user")),
     Setting(

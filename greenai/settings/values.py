@@ -50,6 +50,21 @@ def read_label(value: object) -> str:
     return value.strip()
 
 
+def read_address(value: object) -> str:
+    """Read a web address without a password in it."""
+    address = read_text(value)
+    scheme, _, rest = address.partition("://")
+    if scheme not in ("https", "http") or not rest or "@" in rest.partition("/")[0]:
+        expected = "https://{host}-bmc"
+        raise WrongValueError(
+            Text(
+                de=f"eine Adresse wie {expected}, ohne Benutzer und Kennwort",
+                en=f"an address such as {expected}, without user and password",
+            )
+        )
+    return address
+
+
 def number_between(low: float, high: float) -> Callable[[object], float]:
     """Return a parser of numbers in a range, ends included."""
     expected = Text(de=f"eine Zahl von {low:g} bis {high:g}", en=f"a number from {low:g} to {high:g}")
