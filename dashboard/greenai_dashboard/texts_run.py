@@ -27,6 +27,10 @@ MACHINE_TOTAL = Text(
     de="Die ganze Maschine brauchte in dieser Zeit {energy}.",
     en="The whole machine needed {energy} in this time.",
 )
+INCOMPLETE = Text(
+    de="Unvollständig: {unseen} von {duration} ohne Messung; die Energie ist eine Untergrenze.",
+    en="Incomplete: {unseen} of {duration} without a reading; the energy is a lower bound.",
+)
 MEAN_POWER = Text(de="Mittlere Leistung", en="Mean power")
 PER_UNIT = Text(de="Energie je {unit}", en="Energy per {unit}")
 UNIT_FALLBACK = Text(de="Einheit", en="unit")

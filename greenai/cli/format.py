@@ -10,10 +10,14 @@ from greenai.core.labels import QUALITY, word
 from greenai.core.text import Text
 
 if TYPE_CHECKING:
-    from greenai.core.record import Energy, RunRecord
+    from greenai.core.record import RunRecord
     from greenai.core.statistics import Interval
     from greenai.core.text import Language
 
+_AT_LEAST = Text(
+    de="mindestens {said}; unvollständig: {unseen} von {duration} ohne Messung",
+    en="at least {said}; incomplete: {unseen} of {duration} without a reading",
+)
 _UNKNOWN_ENERGY = Text(de="Energie unbekannt", en="energy unknown")
 _SUMMARY = Text(
     de="greenai: {energy} in {duration}{emissions} · Lauf {run} ({name})",
@@ -21,13 +25,18 @@ _SUMMARY = Text(
 )
 
 
-def energy_words(energy: Energy, language: Language) -> str:
-    """Return an energy with quality and range: ``12.3 J (estimated, 6 J to 25 J)``."""
+def energy_words(record: RunRecord, language: Language) -> str:
+    """Return an energy with quality and range: ``12.3 J (estimated, 6 J to 25 J)``; what is incomplete says so."""
+    energy = record.energy
     if energy.total_j is None:
         return _UNKNOWN_ENERGY.to(language)
     low, high = quantity.energy(energy.low_j, language, 2), quantity.energy(energy.high_j, language, 2)
     between = quantity.interval(low, high).to(language)
-    return f"{quantity.energy(energy.total_j, language)} ({word(QUALITY, energy.quality).to(language)}, {between})"
+    said = f"{quantity.energy(energy.total_j, language)} ({word(QUALITY, energy.quality).to(language)}, {between})"
+    if not record.unseen_s:
+        return said
+    unseen, duration = quantity.duration(record.unseen_s, language), quantity.duration(record.duration_s, language)
+    return _AT_LEAST.format(said=said, unseen=unseen, duration=duration).to(language)
 
 
 def summary(record: RunRecord, language: Language) -> str:
@@ -37,7 +46,7 @@ def summary(record: RunRecord, language: Language) -> str:
     if emissions is not None and emissions.location_g is not None and emissions.factor is not None:
         grams = f", {quantity.mass(emissions.location_g, language)} {emissions.factor.gases}"
     return _SUMMARY.format(
-        energy=energy_words(record.energy, language),
+        energy=energy_words(record, language),
         duration=quantity.duration(record.duration_s, language),
         emissions=grams,
         run=record.id,

@@ -43,7 +43,7 @@ def margins_for(classical: Candidate, equal: float | None = None, gain: float | 
 
 
 def _candidate(records: Sequence[RunRecord]) -> Candidate:
-    good = [r for r in records if r.state is RunState.COMPLETED and r.energy.total_j is not None]
+    good = [record for record in records if _is_whole(record)]
     last = max(good or records, key=lambda record: record.started_ms)
     metric = last.metrics[0] if last.metrics else None
     counted = [channel for record in good for channel in record.energy.channels if channel.counted]
@@ -69,6 +69,11 @@ def _candidate(records: Sequence[RunRecord]) -> Candidate:
         uncertainty_rel=max((_uncertainty(record) for record in good), default=0.0),
         excluded=len(records) - len(good),
     )
+
+
+def _is_whole(record: RunRecord) -> bool:
+    """Say whether a run was completed and seen throughout: missing readings would look like a saving."""
+    return record.state is RunState.COMPLETED and record.energy.total_j is not None and not record.unseen_s
 
 
 def _observation(record: RunRecord, metric: str | None, *, per_unit: bool) -> Observation:

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from greenai.core.cover import Key
     from greenai.core.events import ProcessLog, RunLog
-    from greenai.core.totals import Span
-    from greenai.core.traces import ChannelTrace
+    from greenai.core.traces import ChannelTrace, Span
 
 # A run that has written nothing for this long is no longer running.
 SILENCE_S = 30.0
@@ -54,7 +53,7 @@ def account(log: RunLog, window_id: str | None = None) -> Account:
     spans = _window_span(log, window_id) or _spans(log)
     meta = _meta(log, first)
     scope, count_rest = _scope(meta), bool(meta.get("rest_of_node"))
-    found = with_rest(traces(log, frozenset(spans), scope), spans, is_counted=count_rest)
+    found = with_rest(traces(log, spans, scope), spans, is_counted=count_rest)
     duration_s = max((span[1] - span[0]) / NS_PER_S for span in spans.values())
     energy, chosen = energy_of(found, spans, scope, count_rest=count_rest)
     state = _state(log, owner)

@@ -19,6 +19,9 @@ _QUALITY = {Quality.MEASURED: 0, Quality.ALLOCATED: 1, Quality.ESTIMATED: 2}
 # A source that saw less of the run than this was partly blind.
 WELL_COVERED = 0.9
 
+# Sensors of a whole and of its parts may differ by their uncertainties; a whole that says this much less is wrong.
+PARTS_EXCEED = 1.25
+
 Key = tuple[str, str]
 """(host, channel id)."""
 
@@ -115,13 +118,30 @@ def _select(ranked: Sequence[_Candidate]) -> list[_Candidate]:
     for index, candidate in enumerate(ranked):
         if any(_overlap(candidate.claim, other.claim) for other in chosen):
             continue
-        if candidate.blind and not candidate.estimated:
-            others = [c for c in ranked[index + 1 :] if not c.estimated and _overlap(c.claim, candidate.claim)]
-            instead = _select([c for c in others if not any(_overlap(c.claim, o.claim) for o in chosen)])
-            if instead and sum(other.energy_j for other in instead) >= candidate.energy_j:
-                continue
+        if not candidate.estimated and _more_without(candidate, ranked[index + 1 :], chosen):
+            continue
         chosen.append(candidate)
     return chosen
+
+
+def _more_without(candidate: _Candidate, later: Sequence[_Candidate], chosen: Sequence[_Candidate]) -> bool:
+    """Say whether other measurements of what a group contains explain more energy than it does itself.
+
+    A group that saw the whole run must fall clearly below its own parts: then it is out of order.
+    """
+    others = [
+        other
+        for other in later
+        if not other.estimated
+        and _overlap(other.claim, candidate.claim)
+        and not any(_overlap(other.claim, taken.claim) for taken in chosen)
+        and (candidate.blind or (len(other.claim) < len(candidate.claim) and not other.blind))
+    ]
+    instead = _select(others)
+    if not instead:
+        return False
+    energy_j = sum(other.energy_j for other in instead)
+    return energy_j >= candidate.energy_j if candidate.blind else energy_j > PARTS_EXCEED * candidate.energy_j
 
 
 def _overlap(one: Claim, two: Claim) -> bool:

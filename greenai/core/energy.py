@@ -18,6 +18,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from greenai.core.channel import Kind, Quality
@@ -41,6 +42,8 @@ STANDS_STILL = "counter_stands_still"
 # Nothing that is switched on takes no energy for this long, and for this many renewals of its counter.
 STANDSTILL_S = 0.5
 STANDSTILL_RENEWALS = 5
+LEAST_POWER_UW = 100_000
+_PEAK_NS = 100 * NS_PER_MS
 
 # Two readers of one counter may disagree about the order of their reads by this much (scheduling).
 READ_JITTER_NS = 50 * NS_PER_MS
@@ -108,6 +111,14 @@ class EnergyCurve:
         """Return the monotonic times at which one interval ends and the next begins."""
         return self._t_ns
 
+    def peak_w(self, t0_ns: int, t1_ns: int) -> float:
+        """Return the highest power over any known stretch of 0.1 s or more in [t0, t1]; 0 if there is none."""
+        times = [t_ns for t_ns in spaced(self._t_ns, _PEAK_NS) if t0_ns <= t_ns <= t1_ns]
+        amounts = ((self.between(a, b), (b - a) / NS_PER_S) for a, b in pairwise(times))
+        return max(
+            (amount.energy_j / s for amount, s in amounts if amount.energy_j and not amount.gap_s), default=0.0
+        )
+
     def between(self, t0_ns: int, t1_ns: int) -> EnergyAmount:
         """Return the energy in [t0, t1], interpolated linearly inside an interval.
 
@@ -152,13 +163,20 @@ def spaced(times_ns: Sequence[int], step_ns: int) -> list[int]:
     return found + list(times_ns[1:][-1:])
 
 
-def integrate(channel: Channel, readings: Iterable[Reading], max_gap_s: float = 60.0) -> Integration:
+def integrate(
+    channel: Channel,
+    readings: Iterable[Reading],
+    max_gap_s: float = 60.0,
+    span: tuple[int, int] | None = None,
+) -> Integration:
     """Turn the readings of one channel into energy, interval by interval.
 
     Args:
         channel: What the readings mean.
         readings: In any order; those of other channels must not be among them.
         max_gap_s: Power is not integrated over a pause longer than this many seconds. Counters are.
+        span: Start and end of the run. A gauge that was read a little after the start or before the end, not
+            further than ``max_gap_s``, is taken to have said the same there.
     """
     ordered = sorted(readings, key=_order)
     rejected: Counter[str] = Counter()
@@ -166,9 +184,10 @@ def integrate(channel: Channel, readings: Iterable[Reading], max_gap_s: float = 
         counts = [reading for reading in ordered if isinstance(reading, CounterReading)]
         if _stands_still(channel, ordered, counts):
             return Integration((), {STANDS_STILL: len(counts)})
-        found = _counter_intervals(channel, counts, rejected)
+        found = _without_standstill(channel, _counter_intervals(channel, counts, rejected), rejected)
     else:
         powers = [reading for reading in ordered if isinstance(reading, PowerReading)]
+        powers = _with_edges(channel, powers, max_gap_s, span)
         found = _power_intervals(channel, powers, max_gap_s, rejected)
     return Integration(tuple(found), {reason: count for reason, count in rejected.items() if count})
 
@@ -177,8 +196,44 @@ def _stands_still(channel: Channel, readings: Sequence[Reading], counts: Sequenc
     """Say whether a counter never moved though it had the time: then it does not count, whatever it says."""
     if channel.quality is Quality.ESTIMATED or not counts or len({reading.energy_uj for reading in counts}) > 1:
         return False
-    patience_s = STANDSTILL_S + STANDSTILL_RENEWALS * (channel.update_s or 0.0)
-    return readings[-1].t_mono_ns - readings[0].t_mono_ns >= patience_s * NS_PER_S
+    return readings[-1].t_mono_ns - readings[0].t_mono_ns >= _patience_ns(channel)
+
+
+def _patience_ns(channel: Channel) -> float:
+    """Return how long a counter may stand still: some renewals, and a step of its own at the least power."""
+    step_s = channel.resolution_uj / LEAST_POWER_UW
+    return (STANDSTILL_S + STANDSTILL_RENEWALS * (channel.update_s or 0.0) + step_s) * NS_PER_S
+
+
+def _without_standstill(
+    channel: Channel, found: list[EnergyInterval], rejected: Counter[str]
+) -> list[EnergyInterval]:
+    """Make unknown what a counter says while it stands still for longer than anything does that is switched on."""
+    if channel.quality is Quality.ESTIMATED:
+        return found
+    result: list[EnergyInterval] = []
+    for still, group in groupby(found, key=lambda interval: interval.energy_uj == 0):
+        stretch = list(group)
+        if still and stretch[-1].t1_ns - stretch[0].t0_ns >= _patience_ns(channel):
+            rejected[STANDS_STILL] += len(stretch)
+            stretch = [EnergyInterval(interval.t0_ns, interval.t1_ns, None) for interval in stretch]
+        result += stretch
+    return result
+
+
+def _with_edges(
+    channel: Channel, powers: list[PowerReading], max_gap_s: float, span: tuple[int, int] | None
+) -> list[PowerReading]:
+    """Hold a gauge's first and last word to the ends of the run, where they are near."""
+    good = [reading for reading in powers if 0 <= reading.power_uw <= channel.max_power_uw]
+    if span is None or not good:
+        return powers
+    edges = []
+    if 0 < good[0].t_mono_ns - span[0] <= max_gap_s * NS_PER_S:
+        edges.append(PowerReading(channel.id, span[0], good[0].power_uw))
+    if 0 < span[1] - good[-1].t_mono_ns <= max_gap_s * NS_PER_S:
+        edges.append(PowerReading(channel.id, span[1], good[-1].power_uw))
+    return sorted([*powers, *edges], key=_order)
 
 
 def _order(reading: Reading) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from greenai.core import labels, quantity
 from greenai.core.channel import Component, Quality
 from greenai.core.collector import Incident
+from greenai.core.record import unnoticed_s
 from greenai.core.text import Text
 from greenai.core.units import NS_PER_S
 from greenai.core.vocabulary import Role
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from greenai.core.events import ProcessLog, RunLog
     from greenai.core.record import Energy
 
-# Missing more than this share of the time is said, not only listed.
-PARTIAL_SHARE = 0.02
-PARTIAL_S = 0.25
 # A sampler that wrote nothing for this long before the stop has died.
 SAMPLER_LATE_INTERVALS = 2
 SAMPLER_LATE_S = 0.5
@@ -55,6 +53,10 @@ _PARTIAL = Text(
 _PARTS_INSTEAD = Text(
     de="{device}: für {blind} von {duration} gibt es keine Messung; gezählt sind seine Teile.",
     en="{device}: for {blind} of {duration} there is no reading; its parts are counted instead.",
+)
+_LESS_THAN_PARTS = Text(
+    de="{device}: der Wert ist kleiner als die Summe seiner Teile und wird nicht geglaubt; es zählen die Teile.",
+    en="{device}: the figure is less than the sum of its parts and not believed; the parts are counted.",
 )
 _UNKNOWN = Text(
     de="{device}: keine brauchbare Messung ({reason}); seine Energie fehlt in der Summe.",
@@ -108,7 +110,7 @@ def _partial(energy: Energy, duration_s: float) -> list[Incident]:
             ),
         )
         for channel in energy.channels
-        if channel.counted and channel.gap_s > max(PARTIAL_SHARE * duration_s, PARTIAL_S)
+        if channel.counted and channel.gap_s > unnoticed_s(duration_s)
     ]
 
 
@@ -118,13 +120,14 @@ def _missing(energy: Energy, duration_s: float) -> list[Incident]:
     for channel in energy.channels:
         blind_s = duration_s if channel.energy_j is None else channel.gap_s
         known = channel.counted or channel.part_of is not None or channel.quality is Quality.ESTIMATED
-        if (
-            known
-            or set(channel.lost_readings) <= _ORDINARY
-            or blind_s <= max(PARTIAL_SHARE * duration_s, PARTIAL_S)
-        ):
+        if known:
             continue
-        if channel.component in (Component.NODE, Component.MODULE):
+        whole = channel.component in (Component.NODE, Component.MODULE)
+        if whole and channel.energy_j is not None and blind_s <= unnoticed_s(duration_s):
+            found.append(Incident("whole_not_counted", _LESS_THAN_PARTS.format(device=channel.device)))
+        elif set(channel.lost_readings) <= _ORDINARY or blind_s <= unnoticed_s(duration_s):
+            continue
+        elif whole:
             message = _PARTS_INSTEAD.format(
                 device=channel.device, blind=_duration(blind_s), duration=_duration(duration_s)
             )

@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 
+# Incidents which mean that the total is less than the truth.
+INCOMPLETE = frozenset({"energy_incomplete", "energy_unknown"})
+
+# Missing more than this share of the time is said, not only listed.
+PARTIAL_SHARE = 0.02
+PARTIAL_S = 0.25
+
+
+def unnoticed_s(duration_s: float) -> float:
+    """Return for how long a channel may be blind in a run of this length before that is said, seconds."""
+    return max(PARTIAL_SHARE * duration_s, PARTIAL_S)
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelEnergy:
@@ -256,10 +268,20 @@ class RunRecord:
 
     @property
     def mean_power_w(self) -> float | None:
-        """Mean power in watts over the run."""
-        if self.energy.total_j is None or self.duration_s <= 0:
+        """Mean power in watts over the time that each counted channel was read."""
+        counted = [channel for channel in self.energy.channels if channel.counted and channel.energy_j is not None]
+        times_s = [self.duration_s - channel.gap_s for channel in counted]
+        if not counted or min(times_s) <= 0:
             return None
-        return self.energy.total_j / self.duration_s
+        return sum((c.energy_j or 0.0) / time_s for c, time_s in zip(counted, times_s, strict=True))
+
+    @property
+    def unseen_s(self) -> float:
+        """The longest time that a counted channel was not read, seconds; 0 if the energy is complete."""
+        if not any(incident.code in INCOMPLETE for incident in self.incidents):
+            return 0.0
+        gaps_s = [channel.gap_s for channel in self.energy.channels if channel.counted]
+        return max(gaps_s, default=0.0) or self.duration_s
 
     def to_dict(self, language: Language = "en") -> dict[str, Any]:
         """Return the record in its published form, docs/run-record.schema.json.

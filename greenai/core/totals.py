@@ -12,7 +12,7 @@ from greenai.core.allocation import allocation_bounds
 from greenai.core.channel import Quality
 from greenai.core.cover import counted, part_of
 from greenai.core.energy import EnergyCurve
-from greenai.core.record import ChannelEnergy, Energy
+from greenai.core.record import ChannelEnergy, Energy, unnoticed_s
 from greenai.core.text import Text
 from greenai.core.traces import ChannelTrace
 from greenai.core.uncertainty import Bounds, channel_bounds, total_bounds
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from greenai.core.channel import Channel
     from greenai.core.cover import Key
     from greenai.core.energy import EnergyAmount
+    from greenai.core.traces import Span
     from greenai.core.vocabulary import Scope
 
 _NOT_READ = Text(
@@ -31,9 +32,6 @@ _NOT_READ = Text(
     en="No usable reading ({reason}); the energy is unknown, not 0.",
 )
 _NO_SHARE = "share_unknown"
-
-Span = tuple[int, int]
-"""Start and end on the host's monotonic clock, nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +134,9 @@ def _row(trace: ChannelTrace, span: Span) -> tuple[ChannelEnergy, Bounds | None,
     duration_s = (span[1] - span[0]) / NS_PER_S
     machine, own = trace.machine_energy(*span), trace.own_energy(*span)
     sensor = channel_bounds(channel, own.energy_j, duration_s) if own.energy_j is not None else None
+    if sensor is not None and own.gap_s > unnoticed_s(duration_s):
+        # Nobody knows what it took while nothing was read: from nothing to the most it took in this run.
+        sensor = replace(sensor, high_j=sensor.high_j + own.gap_s * trace.own.peak_w(*span))
     spread = _spread(trace, machine, own)
     bounds = spread.around(sensor) if sensor else None
     shared = trace.policy is not None and channel.quality is Quality.MEASURED

@@ -32,6 +32,10 @@ _BLIND_S = 2.0
 _WHOLES = frozenset({Component.NODE, Component.MODULE, Component.REST})
 
 
+Span = tuple[int, int]
+"""Start and end on the host's monotonic clock, nanoseconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelTrace:
     """One channel of a run, merged over the processes of its host.
@@ -75,17 +79,17 @@ class _Integrated:
     lost: Mapping[str, int]
 
 
-def traces(log: RunLog, hosts: frozenset[str], scope: Scope) -> dict[Key, ChannelTrace]:
+def traces(log: RunLog, spans: Mapping[str, Span], scope: Scope) -> dict[Key, ChannelTrace]:
     """Return every channel of a run with its curves.
 
     Args:
         log: The journals.
-        hosts: Those to look at.
+        spans: The hosts to look at, each with start and end of the run on its monotonic clock.
         scope: Whose energy the run is; except for MACHINE it is shared out by use.
     """
-    found = _integrated(log, hosts)
+    found = _integrated(log, spans)
     result: dict[Key, ChannelTrace] = {}
-    for host in sorted(hosts):
+    for host in sorted(spans):
         usages = _usages(log, host) if scope is not Scope.MACHINE else None
         here = {key: item for key, item in found.items() if key[0] == host}
         result |= _of_host(here, usages)
@@ -136,12 +140,12 @@ def _scaled(intervals: Sequence[EnergyInterval], share: float) -> list[EnergyInt
     ]
 
 
-def _integrated(log: RunLog, hosts: frozenset[str]) -> dict[Key, _Integrated]:
+def _integrated(log: RunLog, spans: Mapping[str, Span]) -> dict[Key, _Integrated]:
     channels: dict[Key, Channel] = {}
     readings: dict[Key, list[list[Reading]]] = defaultdict(list)
     interval_s: dict[str, float] = defaultdict(float)
     for process in log.processes:
-        if process.host in hosts:
+        if process.host in spans:
             interval_s[process.host] = max(interval_s[process.host], process.interval_s)
             for channel in process.channels:
                 key = (channel.host, channel.id)
@@ -149,10 +153,13 @@ def _integrated(log: RunLog, hosts: frozenset[str]) -> dict[Key, _Integrated]:
                 if channel.per_process or key not in channels:
                     channels[key] = channel
                 readings[channel.host, channel.id].append(process.readings.get(channel.id, []))
-    return {key: _integrate(channel, readings[key], interval_s[key[0]]) for key, channel in channels.items()}
+    return {
+        key: _integrate(channel, readings[key], interval_s[key[0]], spans[key[0]])
+        for key, channel in channels.items()
+    }
 
 
-def _integrate(channel: Channel, by_process: list[list[Reading]], interval_s: float) -> _Integrated:
+def _integrate(channel: Channel, by_process: list[list[Reading]], interval_s: float, span: Span) -> _Integrated:
     blind_s = max(_BLIND_S, _BLIND_BEATS * max(channel.poll_s(interval_s), channel.update_s or 0.0))
     every = tuple(sorted((r for part in by_process for r in part), key=lambda reading: reading.t_mono_ns))
     # A slow sensor's last word is handed out until there is another: a failure with the same time is the same one.
@@ -160,7 +167,7 @@ def _integrate(channel: Channel, by_process: list[list[Reading]], interval_s: fl
     if channel.per_process:
         every, left_out = one_zero(channel, by_process)
         failed += left_out
-    integration = integrate(channel, every, blind_s)
+    integration = integrate(channel, every, blind_s, span)
     return _Integrated(channel, every, integration.intervals, failed + Counter(integration.rejected))
 
 

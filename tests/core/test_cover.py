@@ -265,7 +265,8 @@ def test_a_grace_cpu_rail_is_not_added_to_its_socket() -> None:
 @pytest.mark.parametrize(
     ("known", "node_j", "expected"),
     [
-        (0.95, 100, {"battery:0"}),
+        (0.95, 110, {"battery:0"}),
+        (1.0, 100, {"rapl:0", "nvml:0"}),  # less than its own parts: out of order
         (0.5, 100, {"rapl:0", "nvml:0"}),  # the parts add up to 130 J
         (0.5, 150, {"battery:0"}),  # more than its parts, in half of the time
     ],

@@ -72,7 +72,7 @@ def process(
 
 
 def find(scope: Scope, *processes: ProcessLog) -> dict[str, ChannelTrace]:
-    hosts = frozenset(process.host for process in processes)
+    hosts = {process.host: (0, 0) for process in processes}
     return {key[1]: trace for key, trace in traces(RunLog("r", processes, "", 0.0), hosts, scope).items()}
 
 
@@ -259,7 +259,7 @@ def test_the_parts_of_another_host_do_not_weigh() -> None:
     far_gpu, far_node = replace(GPU, host="n2"), replace(NODE, host="n2")
     here = process({NODE: steady(NODE, 100), CPU: steady(CPU, 50)}, used(0.25))
     there = process({far_gpu: steady(far_gpu, 900), far_node: steady(far_node, 1000)}, used(1.0), host="n2", pid=2)
-    found = traces(RunLog("r", (here, there), "", 0.0), frozenset({"n1", "n2"}), Scope.CGROUP)
+    found = traces(RunLog("r", (here, there), "", 0.0), dict.fromkeys({"n1", "n2"}, (0, 0)), Scope.CGROUP)
     assert joules(found["n1", NODE.id]) == (1000, pytest.approx(250))
     assert joules(found["n2", NODE.id]) == (10_000, pytest.approx(10_000))
 
@@ -271,10 +271,10 @@ def test_each_host_has_its_own_clock_and_its_own_use() -> None:
         {far: steady(far, 50, range(start, start + 11))}, used(0.5, range(start, start + 11)), host="n2", pid=2
     )
     log = RunLog("r", (process({CPU: steady(CPU, 100)}, used(0.25)), there), "", 0.0)
-    found = traces(log, frozenset({"n1", "n2"}), Scope.CGROUP)
+    found = traces(log, dict.fromkeys({"n1", "n2"}, (0, 0)), Scope.CGROUP)
     assert joules(found["n1", CPU.id]) == (1000, pytest.approx(250))
     assert joules(found["n2", CPU.id], start, start + 10) == (500, pytest.approx(250))
-    assert set(traces(log, frozenset({"n2"}), Scope.CGROUP)) == {("n2", CPU.id)}
+    assert set(traces(log, dict.fromkeys({"n2"}, (0, 0)), Scope.CGROUP)) == {("n2", CPU.id)}
 
 
 # --- gauges: what is bridged, and what is not
@@ -326,7 +326,7 @@ def test_the_slow_beat_of_one_host_does_not_bridge_the_pauses_of_another() -> No
         "",
         0.0,
     )
-    found = traces(log, frozenset({"n1", "n2"}), Scope.MACHINE)
+    found = traces(log, dict.fromkeys({"n1", "n2"}, (0, 0)), Scope.MACHINE)
     assert joules(found["n1", GAUGE.id], 0, 6)[0] == pytest.approx(290)
     assert joules(found["n2", GAUGE.id], 0, 29)[0] == pytest.approx(2900)
 

@@ -23,7 +23,7 @@ MAX_WINDOW_ROWS = 200
 
 def summary(record: RunRecord, language: Language) -> html.Section:
     """Return the key figures."""
-    tiles = [_energy_tile(record.energy, language), _emissions_tile(record.emissions, language)]
+    tiles = [_energy_tile(record, language), _emissions_tile(record.emissions, language)]
     if record.mean_power_w is not None:
         tiles.append(
             tile(
@@ -63,7 +63,8 @@ def details(record: RunRecord, language: Language) -> list[Any]:
     return blocks
 
 
-def _energy_tile(energy: Energy, language: Language) -> html.Div:
+def _energy_tile(record: RunRecord, language: Language) -> html.Div:
+    energy = record.energy
     if energy.total_j is None:
         return tile(
             texts_run.ENERGY.to(language),
@@ -83,7 +84,17 @@ def _energy_tile(energy: Energy, language: Language) -> html.Div:
         quality.to(language) if quality else None,
         texts_run.SCOPE.format(scope=labels.word(labels.SCOPE, energy.scope)).to(language),
         whole,
+        _incomplete(record, language),
     )
+
+
+def _incomplete(record: RunRecord, language: Language) -> str | None:
+    if not record.unseen_s:
+        return None
+    return texts_run.INCOMPLETE.format(
+        unseen=quantity.duration(record.unseen_s, language),
+        duration=quantity.duration(record.duration_s, language),
+    ).to(language)
 
 
 def _energy_interval(energy: Energy, total_j: float, language: Language) -> str:

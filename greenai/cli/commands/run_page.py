@@ -121,7 +121,7 @@ def _facts(app: App, record: RunRecord) -> list[tuple[str, str]]:
     ]
     if belongs:
         facts.append((app.say(_BELONGS), " / ".join(belongs)))
-    facts.append((app.say(_ENERGY), energy_words(record.energy, language)))
+    facts.append((app.say(_ENERGY), energy_words(record, language)))
     quality = quality_in_words(record.energy)
     if quality is not None:
         facts.append((app.say(_OF_IT), app.say(quality)))
