@@ -35,8 +35,8 @@ _FAILED = Text(
     en="The greenai agent at {path} does not answer: {reason}.",
 )
 _CHECK = Text(
-    de="Prüfen mit: systemctl status greenai-agent; id (gehört der Benutzer zur Gruppe greenai?)",
-    en="Check with: systemctl status greenai-agent; id (is the user in group greenai?)",
+    de="Läuft er, und gehört der Benutzer zur Gruppe greenai? Prüfen mit: systemctl status greenai-agent ; id",
+    en="Does it run, and is the user in group greenai? Check with: systemctl status greenai-agent ; id",
 )
 _OTHER_VERSION = Text(
     de="Der greenai agent spricht Version {found}, dieses Programm {own}. Bitte auf gleichen Stand bringen.",

@@ -106,9 +106,11 @@ _DENIED = Incident(
         en="The management controller could measure the whole node, but this user may not use /dev/ipmi0.",
     ),
     Text(
-        de="Für alle Benutzer: sudo greenai agent. Oder bis zum Neustart: sudo setfacl -m u:$USER:rw /dev/ipmi0 "
+        de='Für alle Benutzer: sudo "$(command -v greenai)" agent – oder bis zum Neustart: '
+        "sudo setfacl -m u:$USER:rw /dev/ipmi0 "
         "(dieser Benutzer darf den Controller dann auch steuern; dauerhaft: udev-Regel aus docs/sensors.md)",
-        en="For all users: sudo greenai agent. Or until the next boot: sudo setfacl -m u:$USER:rw /dev/ipmi0 "
+        en='For all users: sudo "$(command -v greenai)" agent – or until the next boot: '
+        "sudo setfacl -m u:$USER:rw /dev/ipmi0 "
         "(this user may then also command the controller; for good: the udev rule in docs/sensors.md)",
     ),
     "ipmi:node",

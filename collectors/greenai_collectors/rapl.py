@@ -87,9 +87,9 @@ _UDEV = (
     "| sudo tee /etc/udev/rules.d/70-greenai.rules && sudo udevadm trigger --action=add --subsystem-match=powercap"
 )
 _MAKE_READABLE = Text(
-    de="Auf geteilten Maschinen: sudo greenai agent --everyone – oder bis zum Neustart: "
+    de='Auf geteilten Maschinen: sudo "$(command -v greenai)" agent --everyone – oder bis zum Neustart: '
     f"sudo chmod a+r /sys/class/powercap/intel-rapl*/energy_uj – oder dauerhaft: {_UDEV}",
-    en="On shared machines: sudo greenai agent --everyone – or until the next boot: "
+    en='On shared machines: sudo "$(command -v greenai)" agent --everyone – or until the next boot: '
     f"sudo chmod a+r /sys/class/powercap/intel-rapl*/energy_uj – or for good: {_UDEV}",
 )
 

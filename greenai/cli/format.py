@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from greenai.core.statistics import Interval
     from greenai.core.text import Language
 
+_LACKING = Text(
+    de="mindestens {said}; unvollständig: ein Sensor fehlt",
+    en="at least {said}; incomplete: a sensor is missing",
+)
 _AT_LEAST = Text(
     de="mindestens {said}; unvollständig: {unseen} von {duration} ohne Messung",
     en="at least {said}; incomplete: {unseen} of {duration} without a reading",
@@ -33,8 +37,10 @@ def energy_words(record: RunRecord, language: Language) -> str:
     low, high = quantity.energy(energy.low_j, language, 2), quantity.energy(energy.high_j, language, 2)
     between = quantity.interval(low, high).to(language)
     said = f"{quantity.energy(energy.total_j, language)} ({word(QUALITY, energy.quality).to(language)}, {between})"
-    if not record.unseen_s:
+    if not record.incomplete:
         return said
+    if not record.unseen_s:
+        return _LACKING.format(said=said).to(language)
     unseen, duration = quantity.duration(record.unseen_s, language), quantity.duration(record.duration_s, language)
     return _AT_LEAST.format(said=said, unseen=unseen, duration=duration).to(language)
 

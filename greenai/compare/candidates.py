@@ -73,7 +73,7 @@ def _candidate(records: Sequence[RunRecord]) -> Candidate:
 
 def _is_whole(record: RunRecord) -> bool:
     """Say whether a run was completed and seen throughout: missing readings would look like a saving."""
-    return record.state is RunState.COMPLETED and record.energy.total_j is not None and not record.unseen_s
+    return record.state is RunState.COMPLETED and record.energy.total_j is not None and not record.incomplete
 
 
 def _observation(record: RunRecord, metric: str | None, *, per_unit: bool) -> Observation:

@@ -13,6 +13,8 @@ from greenai.core.units import NS_PER_S
 from greenai.core.vocabulary import Role
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from greenai.core.events import ProcessLog, RunLog
     from greenai.core.record import Energy
 
@@ -62,6 +64,11 @@ _UNKNOWN = Text(
     de="{device}: keine brauchbare Messung ({reason}); seine Energie fehlt in der Summe.",
     en="{device}: no usable reading ({reason}); its energy is missing from the total.",
 )
+_UNREADABLE = "_unreadable"
+_CLOSED = Text(
+    de="Ein Teil der Zähler ist nicht lesbar; ihre Energie fehlt in der Summe.",
+    en="Some of the counters may not be read; their energy is missing from the total.",
+)
 # Not a fault: a battery that is charged has nothing to say.
 _ORDINARY = frozenset({"battery_not_discharging", "not_read_yet"})
 _BAD_LINES = Text(
@@ -96,7 +103,7 @@ def run_incidents(
     bad = sum(process.bad_lines for process in log.processes) + log.unreadable_files
     if bad:
         incidents.append(Incident("journal_damaged", _BAD_LINES.format(count=bad)))
-    return (*incidents, *_partial(energy, duration_s), *_missing(energy, duration_s))
+    return (*incidents, *_partial(energy, duration_s), *_missing(energy, duration_s), *_closed(incidents, energy))
 
 
 def _partial(energy: Energy, duration_s: float) -> list[Incident]:
@@ -112,6 +119,13 @@ def _partial(energy: Energy, duration_s: float) -> list[Incident]:
         for channel in energy.channels
         if channel.counted and channel.gap_s > unnoticed_s(duration_s)
     ]
+
+
+def _closed(incidents: Sequence[Incident], energy: Energy) -> list[Incident]:
+    """Say that a total lacks the counters that may not be read, where others of their kind are counted."""
+    families = {channel.id.partition(":")[0] for channel in energy.channels if channel.counted}
+    closed = {i.code.removesuffix(_UNREADABLE) for i in incidents if i.code.endswith(_UNREADABLE)}
+    return [Incident("energy_unknown", _CLOSED)] if families & closed else []
 
 
 def _missing(energy: Energy, duration_s: float) -> list[Incident]:

@@ -10,6 +10,7 @@ from greenai.core.text import Text
 if TYPE_CHECKING:
     from greenai.core.text import Language
 
+_LEAST_PART = 0.01
 NO_VALUE = "–"
 _MINUS = "−"
 _THIN_SPACE = "\u202f"
@@ -59,6 +60,15 @@ def percent(share: float | None, language: Language, digits: int = 0) -> str:
     share = round(share, digits + 2) or 0.0
     gap = _THIN_SPACE if language == "de" else ""
     return f"{localise(f'{share * 100:.{digits}f}', language)}{gap}%"
+
+
+def part(share: float, language: Language) -> str:
+    """Write a part of a whole as percent: what is not all is never 100 %, what is something never 0 %."""
+    if 0 < share < _LEAST_PART:
+        return f"<{percent(_LEAST_PART, language)}"
+    if 1 - _LEAST_PART < share < 1:
+        return f">{percent(1 - _LEAST_PART, language)}"
+    return percent(share, language)
 
 
 def energy(value_j: float | None, language: Language, digits: int = 3) -> str:

@@ -276,12 +276,14 @@ class RunRecord:
         return sum((c.energy_j or 0.0) / time_s for c, time_s in zip(counted, times_s, strict=True))
 
     @property
+    def incomplete(self) -> bool:
+        """Whether the energy is less than the truth: something was not read for a while, or not at all."""
+        return any(incident.code in INCOMPLETE for incident in self.incidents)
+
+    @property
     def unseen_s(self) -> float:
-        """The longest time that a counted channel was not read, seconds; 0 if the energy is complete."""
-        if not any(incident.code in INCOMPLETE for incident in self.incidents):
-            return 0.0
-        gaps_s = [channel.gap_s for channel in self.energy.channels if channel.counted]
-        return max(gaps_s, default=0.0) or self.duration_s
+        """The longest time that a counted channel was not read, seconds."""
+        return max((channel.gap_s for channel in self.energy.channels if channel.counted), default=0.0)
 
     def to_dict(self, language: Language = "en") -> dict[str, Any]:
         """Return the record in its published form, docs/run-record.schema.json.

@@ -30,7 +30,7 @@ def quality_in_words(energy: Energy) -> Text | None:
         return None
     return Text.each(
         lambda language: ", ".join(
-            f"{quantity.percent(share, language)} {labels.QUALITY[quality].to(language)}"
+            f"{quantity.part(share, language)} {labels.QUALITY[quality].to(language)}"
             for quality, share in shares.items()
         )
     )

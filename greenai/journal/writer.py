@@ -138,7 +138,7 @@ class JournalWriter:
 
     def _open(self) -> None:
         self._pid = os.getpid()
-        self._path = self._folder / f"{self._host.name}-{self._pid}{self._part}{f.SUFFIX}"
+        self._path = self._folder / f"{self._host.name.replace('/', '_')}-{self._pid}{self._part}{f.SUFFIX}"
         self._file = -1  # should opening fail, a forked child must not write into its parent's file
         self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._seq = 0

@@ -394,3 +394,52 @@ def test_protocol_lines_are_plain_json(machine: FakeMachine, tmp_path: Path) -> 
     assert answers[0]["readings"] == [["rapl:package-0/dram", machine.clock.mono_ns(), 700_000, None]]
     assert len(answers[1]["channels"]) == 2
     assert struct.calcsize("3i") == 12
+
+
+def test_nobody_waits_behind_a_flood(machine: FakeMachine, tmp_path: Path) -> None:
+    """Eight clients with thousands of questions waiting: another one is answered within a turn of each."""
+    with agent(machine, tmp_path / "s"):
+        greedy = []
+        for _ in range(8):
+            client = socket.socket(socket.AF_UNIX)
+            client.setblocking(False)
+            client.connect(str(tmp_path / "s"))
+            with suppress(BlockingIOError):
+                client.send(b'{"ask":"channels"}\n' * 3000)
+            greedy.append(client)
+        link = AgentLink(tmp_path / "s", 5.0)
+        began_s = time.monotonic()
+        for _ in range(20):
+            assert link.ask({"ask": "channels"})["version"] == 1
+        assert time.monotonic() - began_s < 2
+        link.close()
+        for client in greedy:
+            client.close()
+
+
+def test_more_questions_than_channels_are_refused(machine: FakeMachine, tmp_path: Path) -> None:
+    with agent(machine, tmp_path / "s"):
+        link = AgentLink(tmp_path / "s", 5.0)
+        with pytest.raises(ConnectionError):
+            link.ask({"ask": "read", "ids": ["rapl:package-0"] * 1000})
+        link.close()
+
+
+def test_marks_and_the_sampling_thread_share_one_connection(machine: FakeMachine, tmp_path: Path) -> None:
+    user = user_of(tmp_path, tmp_path / "s")
+    with agent(machine, tmp_path / "s"):
+        sensors = open_sensors(user.host, LoadedCollectors((AgentCollector(user.host),), ()))
+        found: list[object] = []
+
+        def read() -> None:
+            for _ in range(200):
+                found.extend(sensors.read()[1])
+
+        threads = [threading.Thread(target=read) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        sensors.close()
+    assert len(found) == 4 * 200 * 2
+    assert not [reading for reading in found if isinstance(reading, Gap)]

@@ -183,7 +183,7 @@ def test_a_user_without_rights_is_told_the_remedy(tmp_path: Path, monkeypatch: p
     assert (found.expected, found.reason.code, found.reason.channel_id) == (False, "ipmi_denied", "ipmi:node")
     assert found.reason.remedy is not None
     for language in (found.reason.remedy.de, found.reason.remedy.en):
-        assert "sudo greenai agent" in language
+        assert 'sudo "$(command -v greenai)" agent' in language
         assert "sudo setfacl -m u:$USER:rw /dev/ipmi0" in language
     assert found.reason.message.de != found.reason.message.en
 

@@ -12,9 +12,11 @@ import pytest
 
 from greenai.compare import candidates, compare
 from greenai.core.channel import Component, Quality
+from greenai.core.collector import Incident
 from greenai.core.comparison import Margins, VerdictKey
 from greenai.core.events import Metric
 from greenai.core.record import ChannelEnergy, Energy, JournalFacts, RunRecord, Work
+from greenai.core.text import Text
 from greenai.core.vocabulary import Approach, RunState
 
 ROW = ChannelEnergy(
@@ -66,6 +68,13 @@ def test_what_cannot_count_is_left_out_and_counted() -> None:
     (only,) = candidates(runs)
     assert [o.run_id for o in only.observations] == ["good"]
     assert only.excluded == 4
+
+
+def test_what_was_not_seen_is_no_saving() -> None:
+    """Counters that fail in the AI's runs would otherwise make it the better one."""
+    blind = record("blind", incidents=(Incident("energy_incomplete", Text(de="x", en="x")),))
+    (only,) = candidates([record("good"), blind])
+    assert ([o.run_id for o in only.observations], only.excluded) == (["good"], 1)
 
 
 def test_runs_of_nobody_are_ignored() -> None:

@@ -164,3 +164,20 @@ def test_a_short_window_that_is_mostly_unknown_says_so() -> None:
 def test_microseconds_between_a_mark_and_its_readings_are_no_gap() -> None:
     curve = EnergyCurve([EnergyInterval(20_000, 10 * S, 1000 * W)])
     assert curve.between(0, 10 * S + 30_000).gap_s == 0
+
+
+def test_a_gauge_holds_at_the_edges_of_a_run_if_they_are_near() -> None:
+    readings = [watts(1, 100), watts(9, 200)]
+    whole = integrate(POWER, readings, 10, (0, 10 * S))
+    assert sum(i.energy_uj or 0 for i in whole.intervals) == pytest.approx((100 + 8 * 150 + 200) * W)
+    far = integrate(POWER, readings, 10, (-20 * S, 30 * S))
+    assert sum(i.energy_uj or 0 for i in far.intervals) == pytest.approx(8 * 150 * W)
+
+
+def test_the_peak_is_of_stretches_not_of_moments() -> None:
+    second = EnergyInterval(0, S, 100 * W)
+    spike = EnergyInterval(S, S + 1_000_000, 10 * W)  # 10 kW for a millisecond
+    rest = EnergyInterval(S + 1_000_000, 2 * S, 50 * W)
+    curve = EnergyCurve([second, spike, rest])
+    assert curve.peak_w(0, 2 * S) == pytest.approx(100)
+    assert curve.peak_w(3 * S, 4 * S) == 0

@@ -118,3 +118,10 @@ def test_nothing_is_minus_zero(language: Language) -> None:
 def test_a_range_in_words() -> None:
     words = quantity.interval("1 J", "2 J")
     assert (words.de, words.en) == ("1 J bis 2 J", "1 J to 2 J")
+
+
+@pytest.mark.parametrize(
+    ("share", "said"), [(1.0, "100%"), (0.999, ">99%"), (0.5, "50%"), (0.004, "<1%"), (0.0, "0%")]
+)
+def test_a_part_is_never_rounded_to_all_or_nothing(share: float, said: str) -> None:
+    assert quantity.part(share, "en") == said

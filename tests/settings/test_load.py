@@ -363,3 +363,21 @@ class TestSetValue:
         (tmp_path / "file").touch()
         with pytest.raises(ConfigError, match="file"):
             set_value("pue", "1.2", {"GREENAI_CONFIG": str(tmp_path / "file" / "c.toml")})
+
+
+@pytest.mark.parametrize("file", ["greenai.toml", "pyproject.toml"])
+def test_a_project_may_not_say_where_a_password_goes(tmp_path: Path, file: str) -> None:
+    section = "[tool.greenai]\n" if file == "pyproject.toml" else ""
+    (tmp_path / file).write_text(f'{section}redfish_url = "https://evil.example"\n')
+    with pytest.raises(ConfigError) as refused:
+        load_settings(environ={}, folder=tmp_path)
+    assert "redfish_url" in refused.value.message.de
+    assert refused.value.remedy is not None
+    assert "greenai config set redfish_url" in refused.value.remedy.en
+
+
+@pytest.mark.parametrize("address", ["https://admin:secret@bmc", "bmc", "ftp://bmc", "https://", ""])
+def test_an_address_has_no_password_in_it(address: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_settings({"redfish_url": address}, environ={})
+    assert "secret" not in refused.value.message.en

@@ -89,7 +89,7 @@ def _energy_tile(record: RunRecord, language: Language) -> html.Div:
 
 
 def _incomplete(record: RunRecord, language: Language) -> str | None:
-    if not record.unseen_s:
+    if not record.incomplete:
         return None
     return texts_run.INCOMPLETE.format(
         unseen=quantity.duration(record.unseen_s, language),

@@ -120,9 +120,10 @@ def serve(app: App, path: Path | None, group: str | None) -> None:
     try:
         server = app.closing(AgentServer(host, sensors, path, group_id))
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
+        if error.errno == errno.EADDRINUSE and path.is_socket():
             raise ConfigError(_RUNS_ALREADY.format(path=path)) from error
-        raise ConfigError(_CANNOT_LISTEN.format(path=path, reason=error.strerror), _AS_ROOT) from error
+        reason = error.strerror or error
+        raise ConfigError(_CANNOT_LISTEN.format(path=path, reason=reason), _AS_ROOT) from error
     who = app.say(_MEMBERS, group=group) if group is not None else app.say(_ALL)
     app.tell(_SERVING, path=path, who=who, channels=", ".join(channel.id for channel in sensors.channels))
     server.serve(_stop_signal())

@@ -215,7 +215,7 @@ def _share_in_words(app: App, found: Diagnosis) -> str:
     if found.trial is None or power_w is None:
         return app.say(_NO_SHARE)
     duration = quantity.duration(found.trial.duration_s, app.language)
-    shares = {quality.value: quantity.percent(_share(found.trial, quality), app.language) for quality in Quality}
+    shares = {q.value: quantity.part(_share(found.trial, q) or 0.0, app.language) for q in Quality}
     return app.say(_SHARE, duration=duration, power=quantity.power(power_w, app.language), **shares)
 
 
