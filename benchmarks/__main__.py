@@ -1,4 +1,7 @@
-"""Run all benchmarks, or those named: ``python -m benchmarks [imports] [calls] [sampler] [cli] [store]``."""
+"""Run all benchmarks, or those named: ``python -m benchmarks [imports] [calls] [sampler] [cli] [store]``.
+
+``python -m benchmarks accuracy [--peers] [--help]`` runs on its own: it needs root and more than a coffee break.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import os
 import sys
 import tempfile
 
-from benchmarks import calls, cli, imports, sampler, store
+from benchmarks import accuracy, calls, cli, imports, sampler, store
 
 ALL = {"imports": imports.main, "calls": calls.main, "cli": cli.main, "sampler": sampler.main, "store": store.main}
 
@@ -16,6 +19,9 @@ def main() -> None:
     # Without cached bytecode one would measure the compiler.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     print(f"load average {os.getloadavg()[0]:.2f} on {os.cpu_count()} CPUs, Python {sys.version.split()[0]}\n")
+    if sys.argv[1:2] == ["accuracy"]:
+        accuracy.main(sys.argv[2:])
+        return
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(
             GREENAI_SPOOL=f"{folder}/spool", GREENAI_DB=f"sqlite:///{folder}/greenai.db", GREENAI_INGEST="later"

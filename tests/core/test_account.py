@@ -247,7 +247,7 @@ def test_incidents_of_two_processes_appear_once() -> None:
     log, beside = owner(), sampler()
     for each in (log, beside):
         each.incidents = [Incident("rapl_unreadable", Text(de="zu", en="closed"))]
-    assert [i.code for i in account(run_of(log, beside)).record.incidents] == ["rapl_unreadable"]
+    assert [i.code for i in account(run_of(log, beside)).record.incidents] == ["rapl_unreadable", "energy_unknown"]
 
 
 def test_a_missing_sampler_or_owner_is_said() -> None:
