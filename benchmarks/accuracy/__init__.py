@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] = ()) -> None:
     install(tools)
     print(f"seed {options.seed}, {options.repeat} repetitions, {options.jobs} long runs at a time\n")
     check.main(options.seed)
+    if options.cost_only:
+        cost.main(options.repeat, options.cost_seconds, options.seed)
+        return
     results = list(done)
     try:
         measure(scenarios, tools, results, repeats=options.repeat, jobs=options.jobs, seed=options.seed)
@@ -93,6 +96,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--seed", type=int, default=time.time_ns() % 1_000_000, metavar="N", help="repeat an earlier run"
     )
+    parser.add_argument("--cost-only", action="store_true", help="measure nothing but the cost of reading")
     parser.add_argument("--cost-seconds", type=float, default=30.0, metavar="S", help="length of a cost run (30)")
     parser.add_argument("--json", metavar="FILE", help="write the raw results")
     return parser.parse_args(arguments)

@@ -47,14 +47,12 @@ def verdict_of(component: Component, figure: Figure, seconds: float) -> Verdict:
     tolerance_j = must_reach(component, figure, seconds) * figure.truth_j
     if -tolerance_j <= missing_j <= figure.missing_limit_j + tolerance_j:
         return Verdict.PASS
-    counter = figure.counter
-    if counter is not None and (
-        -tolerance_j - counter.too_much_j
-        <= missing_j
-        <= figure.missing_limit_j + counter.too_little_j + tolerance_j
-    ):
-        return Verdict.SENSOR
-    return Verdict.FAIL
+    if figure.counter is None:
+        return Verdict.FAIL
+    ends = 2 if figure.missing_limit_j else 1  # a gap has a begin and an end of its own
+    low_j = -tolerance_j - ends * figure.counter.too_much_j
+    high_j = tolerance_j + ends * figure.counter.too_little_j + figure.missing_limit_j
+    return Verdict.SENSOR if low_j <= missing_j <= high_j else Verdict.FAIL
 
 
 def verdict_of_run(result: Result, seconds: float) -> Verdict:

@@ -22,7 +22,7 @@ from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from greenai.core.channel import Kind, Quality
-from greenai.core.reading import CounterReading, PowerReading
+from greenai.core.reading import CounterReading, Gap, PowerReading
 from greenai.core.units import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
@@ -168,6 +168,7 @@ def integrate(
     readings: Iterable[Reading],
     max_gap_s: float = 60.0,
     span: tuple[int, int] | None = None,
+    max_lost_s: float | None = None,
 ) -> Integration:
     """Turn the readings of one channel into energy, interval by interval.
 
@@ -177,6 +178,8 @@ def integrate(
         max_gap_s: Power is not integrated over a pause longer than this many seconds. Counters are.
         span: Start and end of the run. A gauge that was read a little after the start or before the end, not
             further than ``max_gap_s``, is taken to have said the same there.
+        max_lost_s: The same for a pause in which readings of a gauge failed or were not believed; default is
+            ``max_gap_s``.
     """
     ordered = sorted(readings, key=_order)
     rejected: Counter[str] = Counter()
@@ -186,9 +189,9 @@ def integrate(
             return Integration((), {STANDS_STILL: len(counts)})
         found = _without_standstill(channel, _counter_intervals(channel, counts, rejected), rejected)
     else:
-        powers = [reading for reading in ordered if isinstance(reading, PowerReading)]
-        powers = _with_edges(channel, powers, max_gap_s, span)
-        found = _power_intervals(channel, powers, max_gap_s, rejected)
+        gauged = [reading for reading in ordered if not isinstance(reading, CounterReading)]
+        pauses_s = (max_gap_s, max_gap_s if max_lost_s is None else max_lost_s)
+        found = _power_intervals(channel, _with_edges(channel, gauged, max_gap_s, span), pauses_s, rejected)
     return Integration(tuple(found), {reason: count for reason, count in rejected.items() if count})
 
 
@@ -222,18 +225,18 @@ def _without_standstill(
 
 
 def _with_edges(
-    channel: Channel, powers: list[PowerReading], max_gap_s: float, span: tuple[int, int] | None
-) -> list[PowerReading]:
+    channel: Channel, readings: list[PowerReading | Gap], max_gap_s: float, span: tuple[int, int] | None
+) -> list[PowerReading | Gap]:
     """Hold a gauge's first and last word to the ends of the run, where they are near."""
-    good = [reading for reading in powers if 0 <= reading.power_uw <= channel.max_power_uw]
+    good = [r for r in readings if isinstance(r, PowerReading) and 0 <= r.power_uw <= channel.max_power_uw]
     if span is None or not good:
-        return powers
+        return readings
     edges = []
     if 0 < good[0].t_mono_ns - span[0] <= max_gap_s * NS_PER_S:
         edges.append(PowerReading(channel.id, span[0], good[0].power_uw))
     if 0 < span[1] - good[-1].t_mono_ns <= max_gap_s * NS_PER_S:
         edges.append(PowerReading(channel.id, span[1], good[-1].power_uw))
-    return sorted([*powers, *edges], key=_order)
+    return sorted([*readings, *edges], key=_order)
 
 
 def _order(reading: Reading) -> tuple[int, int]:
@@ -328,19 +331,28 @@ def _is_jitter(channel: Channel, before: CounterReading, after: CounterReading) 
 
 
 def _power_intervals(
-    channel: Channel, readings: Sequence[PowerReading], max_gap_s: float, rejected: Counter[str]
+    channel: Channel,
+    readings: Sequence[PowerReading | Gap],
+    pauses_s: tuple[float, float],
+    rejected: Counter[str],
 ) -> list[EnergyInterval]:
+    """Integrate trapezoids, not over pauses longer than the two given (usual; with lost readings in between)."""
     result: list[EnergyInterval] = []
     previous: PowerReading | None = None
+    lost = False  # whether a reading since the previous good one failed
     for reading in readings:
+        if isinstance(reading, Gap):
+            lost = True
+            continue
         if not 0 <= reading.power_uw <= channel.max_power_uw:
             rejected[IMPLAUSIBLE_POWER] += 1
+            lost = True
             continue
         if previous is not None and reading.t_mono_ns > previous.t_mono_ns:
             length_ns = reading.t_mono_ns - previous.t_mono_ns
             trapezoid_uj = (previous.power_uw + reading.power_uw) / 2 * length_ns / NS_PER_S
-            known = length_ns <= max_gap_s * NS_PER_S
+            known = length_ns <= pauses_s[lost] * NS_PER_S
             rejected[PAUSE_TOO_LONG] += not known
             result.append(EnergyInterval(previous.t_mono_ns, reading.t_mono_ns, trapezoid_uj if known else None))
-        previous = reading
+        previous, lost = reading, False
     return result

@@ -160,14 +160,15 @@ def _integrated(log: RunLog, spans: Mapping[str, Span]) -> dict[Key, _Integrated
 
 
 def _integrate(channel: Channel, by_process: list[list[Reading]], interval_s: float, span: Span) -> _Integrated:
-    blind_s = max(_BLIND_S, _BLIND_BEATS * max(channel.poll_s(interval_s), channel.update_s or 0.0))
+    beats_s = _BLIND_BEATS * max(channel.poll_s(interval_s), channel.update_s or 0.0)
+    blind_s = max(_BLIND_S, beats_s)  # a busy machine is late; a sensor that failed was blind sooner
     every = tuple(sorted((r for part in by_process for r in part), key=lambda reading: reading.t_mono_ns))
     # A slow sensor's last word is handed out until there is another: a failure with the same time is the same one.
     failed = Counter(reason for _, reason in {(r.t_mono_ns, r.reason) for r in every if isinstance(r, Gap)})
     if channel.per_process:
         every, left_out = one_zero(channel, by_process)
         failed += left_out
-    integration = integrate(channel, every, blind_s, span)
+    integration = integrate(channel, every, blind_s, span, beats_s)
     return _Integrated(channel, every, integration.intervals, failed + Counter(integration.rejected))
 
 

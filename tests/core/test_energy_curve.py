@@ -181,3 +181,13 @@ def test_the_peak_is_of_stretches_not_of_moments() -> None:
     curve = EnergyCurve([second, spike, rest])
     assert curve.peak_w(0, 2 * S) == pytest.approx(100)
     assert curve.peak_w(3 * S, 4 * S) == 0
+
+
+def test_over_failed_readings_a_gauge_is_bridged_for_a_few_beats_only() -> None:
+    late: list[Reading] = [watts(0, 100), watts(1.5, 100)]
+    failed: list[Reading] = [watts(0, 100), Gap(POWER.id, S // 2, "x"), watts(1.5, 100)]
+    for readings, known in ((late, True), (failed, False)):
+        (only,) = integrate(POWER, readings, 2.0, None, 0.3).intervals
+        assert (only.energy_uj is not None) is known
+    glitch = integrate(POWER, [watts(0, 100), watts(0.5, 10**7), watts(1.5, 100)], 2.0, None, 0.3)
+    assert glitch.rejected == {"implausible_power": 1, "pause_too_long": 1}

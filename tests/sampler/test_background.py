@@ -271,6 +271,6 @@ def test_in_a_run_it_is_asked_once_per_round_and_each_failure_counts_once(
     failures = [r for r in log.readings["bmc:node"] if isinstance(r, Gap)]
     assert len(failures) > 1
     (row,) = account(RunLog("r", (log,), "", 0.0)).record.energy.channels
-    assert row.lost_readings == {"TimeoutError": 1}
+    assert row.lost_readings == {"TimeoutError": 1, "pause_too_long": 1}
     assert row.energy_j is not None
     assert row.energy_j / 300 == pytest.approx((rounds[-1] - rounds[0]) / S, abs=0.3)
