@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     Until = Callable[[Callable[[], object]], None]
     Ready = Callable[[subprocess.Popen[str]], subprocess.Popen[str]]
 
+pytestmark = pytest.mark.slow  # real processes, killed for real
+
 WRAPPER = (sys.executable, "-m", "greenai", "run", "--quiet", "--")
 BUSY = "import greenai, time\nwith greenai.track('busy', interval_s=0.1):\n    print('ready', flush=True)\n    time.sleep(60)\n"
 PLAIN = "import time\nprint('ready', flush=True)\ntime.sleep(60)\n"
@@ -237,7 +239,6 @@ print(*codes)
 """
 
 
-@pytest.mark.slow
 def test_eight_ranks_on_two_nodes_write_eight_files(start: Start, records: Records, tmp_path: Path) -> None:
     """codecarbon#544: "8 processes, 8 CSVs", and nobody knows whether to add them. One run, each node's CPU once."""
     (tmp_path / "rank.py").write_text(RANK)
