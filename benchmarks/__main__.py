@@ -1,6 +1,8 @@
-"""Run all benchmarks, or those named: ``python -m benchmarks [imports] [calls] [sampler] [cli] [store]``.
+"""Run all benchmarks, or those named: ``python -m benchmarks [imports] [calls] [sampler] [cli] [store] [ingest]
+[service] [meter]``.
 
 ``python -m benchmarks accuracy [--peers] [--help]`` runs on its own: it needs root and more than a coffee break.
+So does ``python -m benchmarks faults [--only NAME] [--times N] [--write FILE]``.
 """
 
 from __future__ import annotations
@@ -9,9 +11,18 @@ import os
 import sys
 import tempfile
 
-from benchmarks import accuracy, calls, cli, imports, sampler, store
+from benchmarks import accuracy, calls, cli, faults, imports, ingest, meter, sampler, service, store
 
-ALL = {"imports": imports.main, "calls": calls.main, "cli": cli.main, "sampler": sampler.main, "store": store.main}
+ALL = {
+    "imports": imports.main,
+    "calls": calls.main,
+    "cli": cli.main,
+    "sampler": sampler.main,
+    "store": store.main,
+    "ingest": ingest.main,
+    "service": service.main,
+    "meter": meter.main,
+}
 
 
 def main() -> None:
@@ -21,6 +32,9 @@ def main() -> None:
     print(f"load average {os.getloadavg()[0]:.2f} on {os.cpu_count()} CPUs, Python {sys.version.split()[0]}\n")
     if sys.argv[1:2] == ["accuracy"]:
         accuracy.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["faults"]:
+        faults.main(sys.argv[2:])
         return
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(

@@ -12,11 +12,17 @@ from greenai.core.version import __version__
 if TYPE_CHECKING:
     from greenai.analysis.frames import load_runs, load_samples
     from greenai.core.errors import ConfigError, GreenAIError
+    from greenai.core.forecast import Forecast
     from greenai.tracking import Run, current_run, track
+    from greenai.tracking.budget import BudgetExceededError
+    from greenai.tracking.meter import InferenceMeter
 
 __all__ = [
+    "BudgetExceededError",
     "ConfigError",
+    "Forecast",
     "GreenAIError",
+    "InferenceMeter",
     "Run",
     "__version__",
     "current_run",
@@ -26,8 +32,11 @@ __all__ = [
 ]
 
 _HOME = {
+    "BudgetExceededError": "greenai.tracking.budget",
     "ConfigError": "greenai.core.errors",
+    "Forecast": "greenai.core.forecast",
     "GreenAIError": "greenai.core.errors",
+    "InferenceMeter": "greenai.tracking.meter",
     "Run": "greenai.tracking",
     "current_run": "greenai.tracking",
     "load_runs": "greenai.analysis.frames",

@@ -1,7 +1,6 @@
 """The sampler's own small process: ``python -P -m greenai.sampler_process``, ordered by its standard input.
 
-User code that holds the interpreter lock cannot blind it. The first line on stdin is its order (JSON); the end of
-stdin, or a new parent, means that the tracked program is gone.
+User code that holds the interpreter lock cannot blind it. The first line on stdin is its order (JSON).
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from greenai.core.vocabulary import Role, Scope
 from greenai.host import SiteKnowledge, this_host
+from greenai.host.processes import program_image, start_ticks
 from greenai.journal.format import ORPHAN
 from greenai.journal.writer import JournalWriter
 from greenai.sampler import SlowSampler, UsageReader, open_sensors, sample
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from greenai.sampler import Sensors
 
 STOP_WORD = b"stop\n"
+# Slurm sends SIGTERM to every process of a job at its time limit, a terminal SIGINT to all of its group.
+_NOT_FOR_US = (
+    signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,9 @@ class Order:
         knowledge: What the settings say about the machine.
         scope: Whose energy the run is.
         database: Where to take the run when it is over; None leaves that to the next reader.
+        service: Whether the run may go on for months.
+        pid: The tracked program.
+        started_ticks: When that started, as procfs says; None if unknown.
     """
 
     folder: str
@@ -45,6 +52,9 @@ class Order:
     knowledge: SiteKnowledge
     scope: Scope
     database: str | None
+    service: bool
+    pid: int
+    started_ticks: int | None
 
     def to_line(self) -> bytes:
         """Return the order as the first line on the sampler's stdin."""
@@ -60,46 +70,79 @@ class Order:
 
 
 class _Leash:
-    """Waits on stdin: the stop word, its end, or the death of the parent."""
+    """Waits for the stop word, or for the end of the tracked program.
 
-    def __init__(self) -> None:
-        self._parent = os.getppid()
-        self.orphaned = False
+    A program may close the other end of our stdin without knowing (``os.closerange``); then its life decides. One
+    that has executed another program has forgotten the run: that is its end.
+    """
+
+    def __init__(self, order: Order) -> None:
+        self._pid = order.pid
+        self._image = program_image(order.pid)
+        self._line = [0]
+        try:
+            self._life = [os.pidfd_open(order.pid)]
+        except OSError:  # it is dead, or the kernel is older than 5.3
+            self._life = []
+        # Its number may be another's by now.
+        self.orphaned = self._image is None or start_ticks(order.pid) != order.started_ticks
 
     def pause(self, seconds: float) -> bool:
         """Wait; True when the tracked program said stop or is gone."""
-        readable, _, _ = select.select([0], [], [], max(seconds, 0.0))
-        if readable:
-            self.orphaned = os.read(0, len(STOP_WORD)) != STOP_WORD
+        if self.orphaned:
             return True
-        if os.getppid() != self._parent:
-            # A forked child of the program may still hold our stdin open.
-            self.orphaned = True
+        readable, _, _ = select.select(self._line + self._life, [], [], max(seconds, 0.0))
+        if 0 in readable:
+            if os.read(0, len(STOP_WORD)) == STOP_WORD:
+                return True
+            self._line = []
+        self.orphaned = not self._lives(readable)
+        return self.orphaned
+
+    def _lives(self, readable: list[int]) -> bool:
+        if self._life and self._life[0] in readable:
+            return False
+        if self._line and self._life:
             return True
-        return False
+        return program_image(self._pid) == self._image
 
 
 def main() -> int:
     """Run until the tracked program stops or dies, then take the run into the database."""
-    # Ctrl-C reaches the whole terminal group; the tracked program decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    leash = _Leash()
+    _be_deaf()
     order = Order.from_line(_first_line())
-    host = this_host(order.knowledge)
-    usage = UsageReader(host, order.scope, os.getppid()) if order.scope is not Scope.MACHINE else None
-    slow = SlowSampler(host, Path(order.folder), order.interval_s)
-    sensors = open_sensors(host, slow=False, usage=usage)
-    if usage is not None:
-        usage.watch_gpus(sensors.channels)
-    _sample(order, host, sensors, leash)
-    slow.stop()
-    sensors.close()
+    leash = _Leash(order)
+    if not leash.pause(0.0) or leash.orphaned:  # a program that is over already has nothing more to measure
+        _sample(order, leash)
+    _hang_up()
     if order.database is not None:
-        become_ingest(order.folder, order.database)
+        start_ingest(order.folder, order.database)
     return 0
 
 
-def _sample(order: Order, host: Host, sensors: Sensors, leash: _Leash) -> None:
+def _be_deaf() -> None:
+    """Ignore what is meant for the tracked program: the end of that is ours, whatever it makes of a signal."""
+    for number in _NOT_FOR_US:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _sample(order: Order, leash: _Leash) -> None:
+    host = this_host(order.knowledge)
+    usage = UsageReader(host, order.scope, order.pid) if order.scope is not Scope.MACHINE else None
+    slow = SlowSampler(host, Path(order.folder), order.interval_s)
+    sensors = open_sensors(host, slow=False, usage=usage)
+    late = SlowSampler(host, Path(order.folder), order.interval_s, sensors.late) if sensors.late else None
+    if usage is not None:
+        usage.watch_gpus(sensors.channels)
+    _write(order, host, sensors, leash)
+    for sampler in (slow, late):
+        if sampler is not None:
+            sampler.stop()
+    sensors.close()
+
+
+def _write(order: Order, host: Host, sensors: Sensors, leash: _Leash) -> None:
     journal = JournalWriter(Path(order.folder), host, Role.SAMPLER, sensors.channels, order.interval_s)
     for incident in sensors.incidents:
         journal.incident(incident)
@@ -109,6 +152,13 @@ def _sample(order: Order, host: Host, sensors: Sensors, leash: _Leash) -> None:
         journal.readings(ORPHAN, t_ns, readings, sensors.usage())
     journal.sync()
     journal.close()
+
+
+def _hang_up() -> None:
+    """Close stdin: the tracked program learns that we are done, and has a thread less."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
 
 
 def _first_line() -> bytes:
@@ -126,10 +176,13 @@ def ingest_command(folder: str) -> list[str]:
     return [sys.executable, "-P", "-m", "greenai.ingest", folder]
 
 
-def become_ingest(folder: str, database: str) -> None:
-    """Replace this process by one that takes the run into the database, at the lowest priority."""
+def start_ingest(folder: str, database: str) -> None:
+    """Start a process that takes the run into the database, at the lowest priority."""
     os.nice(19)
-    os.execve(sys.executable, ingest_command(folder), {**os.environ, "GREENAI_DB": database})  # noqa: S606
+    for number in _NOT_FOR_US:
+        signal.signal(number, signal.SIG_DFL)
+    # Not in place of this one: a thread that hangs in a driver would hold that up.
+    os.posix_spawn(sys.executable, ingest_command(folder), {**os.environ, "GREENAI_DB": database})
 
 
 if __name__ == "__main__":

@@ -121,6 +121,7 @@ class AmdGpuCollector:
 
     name = "amd_gpu"
     slow = False
+    native = True
     verified_on: str | None = None
 
     def __init__(self, host: Host) -> None:

@@ -48,6 +48,7 @@ from greenai.core.reading import CounterReading, Gap, Reading
 from greenai.core.text import Text
 from greenai.core.units import NS_PER_S, UJ_PER_J, UW_PER_W
 from greenai.host.cpu import cpu_model
+from greenai.host.descriptors import Descriptor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,8 +131,8 @@ class CrayCollector:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._folder = host.sys_root / "cray" / "pm_counters"
-        self._files: list[tuple[str, int]] = []
-        self._startup = -1
+        self._files: list[tuple[str, Descriptor]] = []
+        self._startup = Descriptor()
         self._renewed: dict[
             str, tuple[int, int]
         ] = {}  # channel: the controller's time, and when it was first seen
@@ -165,24 +166,23 @@ class CrayCollector:
         paths: dict[str, Path] = {}
         with suppress(OSError):
             paths = {f"{self.name}:{counter.device}": counter.path for counter in self._counters()}
-            self._startup = os.open(self._folder / "startup", os.O_RDONLY | os.O_CLOEXEC)
+            self._startup = Descriptor(os.open(self._folder / "startup", os.O_RDONLY | os.O_CLOEXEC))
         for channel in channels:
             try:
-                self._files.append((channel.id, os.open(paths[channel.id], os.O_RDONLY | os.O_CLOEXEC)))
+                file = os.open(paths[channel.id], os.O_RDONLY | os.O_CLOEXEC)
+                self._files.append((channel.id, Descriptor(file)))
             except (OSError, KeyError):
-                self._files.append((channel.id, -1))
+                self._files.append((channel.id, Descriptor()))
 
     def read(self) -> list[Reading]:
         """Read every counter once."""
         level_uj = self._level_uj()
-        return [self._read(channel_id, file, level_uj) for channel_id, file in self._files]
+        return [self._read(channel_id, file.number, level_uj) for channel_id, file in self._files]
 
     def close(self) -> None:
         """Close the counters."""
         for file in (self._startup, *(file for _, file in self._files)):
-            if file >= 0:
-                os.close(file)
-        self._startup = -1
+            file.close()
         self._files.clear()
         self._renewed.clear()
 
@@ -240,10 +240,10 @@ class CrayCollector:
 
         A ``startup`` in µs is taken to the minute, lest a controller that computes it anew flickers.
         """
-        if self._startup < 0:
+        if self._startup.number < 0:
             return 0
         try:
-            startup = int(os.pread(self._startup, 64, 0))
+            startup = int(os.pread(self._startup.number, 64, 0))
         except (OSError, ValueError):
             return None
         life = startup // 60_000_000 if startup > 10**12 else startup

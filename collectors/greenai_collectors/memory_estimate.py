@@ -11,7 +11,6 @@ or what Slurm was asked for (``--mem``, ``--mem-per-cpu``).
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
 
 from greenai.core.channel import Channel, Component, Kind, Quality
@@ -21,6 +20,7 @@ from greenai.core.text import Text
 from greenai.core.units import BYTES_PER_GB, UW_PER_W
 from greenai.host.allotment import MemoryAllotment, memory_allotment
 from greenai.host.cgroup import Cgroup, cgroup_memory_bytes
+from greenai.host.descriptors import Descriptor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 METHOD = "memory_estimate_in_use"
 WATTS_PER_GB = 0.3725
 _UNCERTAINTY = 0.5
-_FIELD = re.compile(rb"^(MemTotal|MemAvailable):\s+(\d+) kB", re.MULTILINE)
 
 _NO_MEMINFO = Incident(
     "memory_estimate_no_procfs",
@@ -64,15 +63,15 @@ class MemoryEstimateCollector:
         self._host = host
         self._cgroup: Cgroup | None = None
         self._limit_bytes = 0
-        self._file = -1
+        self._file = Descriptor()
         self._channel_id = ""
 
     def probe(self) -> Probe:
         """Offer one estimated channel wherever /proc/meminfo can be read."""
         path = self._host.proc_root / "meminfo"
         try:
-            total_bytes = _sizes(path.read_bytes())["MemTotal"]
-        except (OSError, KeyError):
+            total_bytes, _ = _sizes_bytes(path.read_bytes())
+        except (OSError, ValueError):
             return Unavailable(_NO_MEMINFO)
         allotment = memory_allotment(self._host, total_bytes)
         self._cgroup = allotment.cgroup if allotment else None
@@ -99,7 +98,7 @@ class MemoryEstimateCollector:
         """Keep /proc/meminfo open."""
         self._channel_id = channels[0].id
         if self._cgroup is None:
-            self._file = os.open(self._host.proc_root / "meminfo", os.O_RDONLY | os.O_CLOEXEC)
+            self._file = Descriptor(os.open(self._host.proc_root / "meminfo", os.O_RDONLY | os.O_CLOEXEC))
 
     def read(self) -> list[Reading]:
         """Return the power of the memory in use."""
@@ -108,22 +107,20 @@ class MemoryEstimateCollector:
             in_use_bytes = min(self._in_use_bytes(), self._limit_bytes)
             if in_use_bytes < 0:
                 raise ValueError("more memory available than there is")  # noqa: TRY301  # one way to a gap
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, ValueError) as error:
             door = "procfs" if self._cgroup is None else "cgroup"
             return [Gap(self._channel_id, t_ns, f"{door}_{type(error).__name__}")]
         return [PowerReading(self._channel_id, t_ns, int(_watts(in_use_bytes) * UW_PER_W))]
 
     def close(self) -> None:
         """Close /proc/meminfo."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._file.close()
 
     def _in_use_bytes(self) -> int:
         if self._cgroup is not None:
             return cgroup_memory_bytes(self._cgroup)
-        sizes = _sizes(os.pread(self._file, 256, 0))
-        return sizes["MemTotal"] - sizes["MemAvailable"]
+        total_bytes, available_bytes = _sizes_bytes(os.pread(self._file.number, 256, 0))
+        return total_bytes - available_bytes
 
 
 def _watts(size_bytes: int) -> float:
@@ -139,5 +136,13 @@ def _note(limit_w: float, limit_bytes: int, allotment: MemoryAllotment | None) -
     return sentence.format(watts=Text(de=watts.replace(".", ","), en=watts), size=size)
 
 
-def _sizes(meminfo: bytes) -> dict[str, int]:
-    return {name.decode(): int(kib) * 1024 for name, kib in _FIELD.findall(meminfo)}
+def _sizes_bytes(meminfo: bytes) -> tuple[int, int]:
+    """Return MemTotal and MemAvailable, which are the first and third line of /proc/meminfo since kernel 3.14.
+
+    Raises:
+        ValueError: They are not there.
+    """
+    total, total_kib, _, _, _, _, available, available_kib, *_ = meminfo.split(None, 8)
+    if (total, available) != (b"MemTotal:", b"MemAvailable:"):
+        raise ValueError(f"not meminfo: {meminfo[:40]!r}")
+    return int(total_kib) * 1024, int(available_kib) * 1024

@@ -71,6 +71,7 @@ class NvmlCollector:
 
     name = "nvml"
     slow = False
+    native = True
     verified_on: str | None = None
 
     def __init__(self, host: Host) -> None:

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 from greenai.core.collector import Available, Incident, Probe, Unavailable
 from greenai.core.reading import CounterReading, Gap, Reading
 from greenai.core.text import Text
+from greenai.host.descriptors import Descriptor
 from greenai.host.machine import read_text
 from greenai.host.rapl import rapl_channel, rapl_zones, wrap_by_powercap_uj, zone_folders
 
@@ -104,7 +105,7 @@ class RaplCollector:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._paths: dict[str, Path] = {}
-        self._files: list[tuple[str, int]] = []
+        self._files: list[tuple[str, Descriptor]] = []
 
     def probe(self) -> Probe:
         """List the packages and DRAM zones that may be read."""
@@ -134,34 +135,21 @@ class RaplCollector:
         """Keep one file descriptor per counter; reading is then a single system call."""
         for channel in channels:
             try:
-                self._files.append((channel.id, os.open(self._paths[channel.id], os.O_RDONLY | os.O_CLOEXEC)))
+                file = os.open(self._paths[channel.id], os.O_RDONLY | os.O_CLOEXEC)
+                self._files.append((channel.id, Descriptor(file)))
             except (OSError, KeyError):
-                self._files.append((channel.id, -1))
+                self._files.append((channel.id, Descriptor()))
 
     def read(self) -> list[Reading]:
         """Read every counter once."""
-        return [self._read(channel_id, file) for channel_id, file in self._files]
+        mono_ns = self._host.clock.mono_ns
+        return [_read(channel_id, file.number, mono_ns()) for channel_id, file in self._files]
 
     def close(self) -> None:
         """Close the counters."""
         for _, file in self._files:
-            if file >= 0:
-                os.close(file)
+            file.close()
         self._files.clear()
-
-    def _read(self, channel_id: str, file: int) -> Reading:
-        t_ns = self._host.clock.mono_ns()
-        if file < 0:
-            return Gap(channel_id, t_ns, "rapl_not_opened")
-        try:
-            energy_uj = int(os.pread(file, 32, 0))
-        except OSError as error:
-            return Gap(channel_id, t_ns, f"rapl_{errno.errorcode.get(error.errno or 0, 'error').lower()}")
-        except ValueError:
-            return Gap(channel_id, t_ns, "rapl_garbage")
-        if not 0 <= energy_uj <= _MAX_ENERGY_UJ:
-            return Gap(channel_id, t_ns, "rapl_out_of_range")
-        return CounterReading(channel_id, t_ns, energy_uj)
 
     def _channel(self, zone: RaplZone) -> Channel:
         unit_uj = zone.unit_uj
@@ -169,6 +157,20 @@ class RaplCollector:
             self._host, zone.domain, zone.component, collector=self.name, method=METHOD,
             unit_uj=unit_uj, wrap_uj=wrap_by_powercap_uj(unit_uj),
         )  # fmt: skip
+
+
+def _read(channel_id: str, file: int, t_ns: int) -> Reading:
+    if file < 0:
+        return Gap(channel_id, t_ns, "rapl_not_opened")
+    try:
+        energy_uj = int(os.pread(file, 32, 0))
+    except OSError as error:
+        return Gap(channel_id, t_ns, f"rapl_{errno.errorcode.get(error.errno or 0, 'error').lower()}")
+    except ValueError:
+        return Gap(channel_id, t_ns, "rapl_garbage")
+    if not 0 <= energy_uj <= _MAX_ENERGY_UJ:
+        return Gap(channel_id, t_ns, "rapl_out_of_range")
+    return CounterReading(channel_id, t_ns, energy_uj)
 
 
 def _nothing(folders: Sequence[Path]) -> Unavailable:

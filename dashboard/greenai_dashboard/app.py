@@ -11,7 +11,7 @@ from dash import Dash, Input, Output, dcc, html
 from greenai.core.errors import GreenAIError, NotFoundError
 from greenai_dashboard import layout, texts, texts_compare, web
 from greenai_dashboard.clientside import connect
-from greenai_dashboard.pages import compare, run, runs
+from greenai_dashboard.pages import compare, live, run, runs
 from greenai_dashboard.parts import failure, notice
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def create_app(data: DashboardData, *, language: Language | None = None) -> Dash
     web.add_routes(app.server, data, speak)
     _route(app, data, speak)
     runs.register(app, data, speak)
+    live.register(app, data, speak)
     run.register(app, data, speak)
     compare.register(app)
     return app

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from greenai.core.record import RunRecord
-    from greenai.core.views import RunPage, RunQuery, TaskView, TraceSeries
+    from greenai.core.views import LivePage, RunPage, RunQuery, TaskView, TraceSeries
 
 
 class DashboardData(Protocol):
@@ -29,6 +29,12 @@ class DashboardData(Protocol):
         self, run_id: str, *, max_points: int = 2000, from_ms: float | None = None, to_ms: float | None = None
     ) -> tuple[TraceSeries, ...]:
         """Return the power over time of each channel, thinned to ``max_points`` per channel."""
+
+    def live(self, query: RunQuery) -> LivePage:
+        """Return the runs of a query that go on, as they stand at this moment."""
+
+    def live_trace(self, run_id: str, seconds: float, *, max_points: int = 2000) -> tuple[TraceSeries, ...]:
+        """Return the power over the last ``seconds`` of a run that goes on; empty if nobody knows."""
 
     def task_names(self) -> list[str]:
         """Return the names of all tasks."""

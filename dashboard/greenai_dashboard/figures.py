@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from greenai.core import labels
 from greenai.core.channel import Quality
-from greenai_dashboard import texts_run
+from greenai_dashboard import texts_live, texts_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from greenai.core.record import WindowEnergy
-    from greenai.core.text import Language
+    from greenai.core.text import Language, Text
     from greenai.core.views import TraceSeries
 
 TimeUnit = Literal["s", "min", "h"]
@@ -47,6 +47,8 @@ def trace_figure(
     unit: TimeUnit,
     language: Language,
     shown: tuple[float, float] | None = None,
+    axis_title: Text = texts_run.TRACE_TIME_AXIS,
+    revision: str = "trace",
 ) -> Figure:
     """Draw power over time since the start, one line per channel, windows as shaded spans.
 
@@ -57,6 +59,8 @@ def trace_figure(
         unit: Unit of the time axis.
         language: Of the labels.
         shown: Span to show, epoch milliseconds; None shows everything.
+        axis_title: Of the time axis; ``{unit}`` is filled in.
+        revision: While it stays the same, lines the user has hidden stay hidden when they are loaded anew.
     """
     many_hosts = len({one.host for one in series}) > 1
     per_unit = _MS_PER_UNIT[unit]
@@ -77,16 +81,38 @@ def trace_figure(
     ]
     layout = base_layout(language)
     layout |= {
-        "uirevision": "trace",  # lines the user has hidden stay hidden when they are loaded anew
+        "uirevision": revision,
         "hovermode": "x unified",
         "shapes": _window_shapes(windows, start_ms, per_unit),
-        "xaxis": axis(texts_run.TRACE_TIME_AXIS.format(unit=unit).to(language)) | {"hoverformat": ",.2f"},
+        "xaxis": axis(axis_title.format(unit=unit).to(language)) | {"hoverformat": ",.2f"},
         "yaxis": axis(texts_run.TRACE_POWER_AXIS.to(language)) | {"rangemode": "tozero", "fixedrange": True},
     }
     if shown is not None:
         # Said outright: left to itself, the axis would stretch to hold all windows again.
         layout["xaxis"]["range"] = [(t_ms - start_ms) / per_unit for t_ms in shown]
     return {"data": lines, "layout": layout}
+
+
+def recent_figure(
+    series: Sequence[TraceSeries], windows: Sequence[WindowEnergy], *, seconds: float, language: Language
+) -> Figure:
+    """Draw the last ``seconds`` before the newest reading, in minutes before it.
+
+    The time axis goes on with each new figure, whatever the user did to the one before.
+    """
+    now_ms = max(one.t_ms[-1] for one in series if one.t_ms)
+    figure = trace_figure(
+        series,
+        [window for window in windows if window.started_ms + window.duration_s * 1e3 > now_ms - seconds * 1e3],
+        start_ms=now_ms,
+        unit="min",
+        language=language,
+        shown=(now_ms - seconds * 1e3, now_ms),
+        axis_title=texts_live.TIME_AXIS,
+        revision="recent",
+    )
+    figure["layout"]["xaxis"]["uirevision"] = now_ms
+    return figure
 
 
 def shown_span(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dash import dcc, html
+from dash.development.base_component import Component
 
 from greenai.core import labels
 from greenai_dashboard import texts
@@ -94,6 +95,16 @@ def table(
 def with_code(text: str) -> list[Children]:
     """Return a sentence whose parts between backticks are set as code."""
     return [html.Code(part) if index % 2 else part for index, part in enumerate(text.split("`"))]
+
+
+def tree(node: Children) -> Any:
+    """Return components as plain data, for ``showLive`` and ``showNow`` in assets/greenai.js."""
+    if isinstance(node, (list, tuple)):
+        return [tree(one) for one in node]
+    if not isinstance(node, Component):
+        return node
+    described = cast("Any", node).to_plotly_json()
+    return {"type": described["type"], "props": {**described["props"], "children": tree(node.children)}}
 
 
 def commands(text: str) -> html.Pre:

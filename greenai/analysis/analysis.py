@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from greenai.analysis.live import LiveRuns, live_trace
 from greenai.analysis.tasks import task_view
 from greenai.analysis.totals import report_view
 from greenai.analysis.trace import series
 from greenai.carbon.footprint import footprint
 from greenai.core.errors import NotFoundError
 from greenai.core.text import Text
-from greenai.core.views import RunQuery
+from greenai.core.views import LivePage, RunQuery
+from greenai.core.vocabulary import RunState
 from greenai.ingest import IngestReport, ingest_spool
 from greenai.store import open_store
 
@@ -39,6 +42,7 @@ class Analysis:
         self._store = store
         self._settings = settings
         self._refreshing = threading.Lock()
+        self._live = LiveRuns(settings.spool)
 
     @classmethod
     def open(cls, settings: Settings) -> Analysis:
@@ -119,6 +123,29 @@ class Analysis:
             for channel, counted, samples in self._store.samples(run_id)
             if samples  # the rest of the node is no sensor
         )
+
+    def live(self, query: RunQuery) -> LivePage:
+        """Return the runs of a query that go on, as their journals stand at this moment.
+
+        Cheap enough for a look every few seconds: only the ends of the journals are read. Runs show up and get
+        their final state by ``refresh``.
+        """
+        page = self._store.page(replace(query, state=RunState.RUNNING.value))
+        runs = self._live.look(page.rows)
+        return LivePage(runs, page.total - (len(page.rows) - len(runs)))
+
+    def live_trace(self, run_id: str, seconds: float, *, max_points: int | None = 2000) -> tuple[TraceSeries, ...]:
+        """Return power over the last ``seconds`` of a run that goes on; empty if its journals are not here.
+
+        Args:
+            run_id: Full id of the run.
+            seconds: How far back.
+            max_points: About how many points per channel; None for all.
+        """
+        try:
+            return live_trace(self._settings.spool / run_id, seconds, max_points)
+        except OSError:
+            return ()
 
     def task_names(self) -> list[str]:
         """Return the tasks that runs name."""

@@ -32,7 +32,15 @@ def series(
         max_points: Keep about this many points, among them the least and the greatest of each stretch, so
             that short peaks stay visible; None keeps all.
     """
-    merged = _merge(integrate(channel, [_reading(channel, sample) for sample in samples]).intervals)
+    found = integrate(channel, [_reading(channel, sample) for sample in samples]).intervals
+    return series_of(channel, found, counted=counted, max_points=max_points)
+
+
+def series_of(
+    channel: Channel, intervals: Sequence[EnergyInterval], *, counted: bool, max_points: int | None
+) -> TraceSeries:
+    """Return the power of one channel over time from its intervals (epoch ns), see ``series``."""
+    merged = _merge(intervals)
     kept = _thin(merged, max_points) if max_points is not None else merged
     return TraceSeries(
         channel_id=channel.id,

@@ -6,23 +6,24 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from greenai.core import course
+from greenai.core.checkpoints import checkpoints
+from greenai.core.hourly import hourly_traces
 from greenai.core.incidents import run_incidents
 from greenai.core.record import JournalFacts, RunRecord, Site, WindowEnergy, Work
+from greenai.core.service import served_units, service
 from greenai.core.totals import energy_of, with_rest
 from greenai.core.traces import traces
 from greenai.core.units import NS_PER_MS, NS_PER_S
 from greenai.core.vocabulary import Role, RunState, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from greenai.core.condensed import CondensedHour
     from greenai.core.cover import Key
     from greenai.core.events import ProcessLog, RunLog
     from greenai.core.traces import ChannelTrace, Span
-
-# A run that has written nothing for this long is no longer running.
-SILENCE_S = 30.0
-SILENT_INTERVALS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Account:
 
     record: RunRecord
     traces: tuple[ChannelTrace, ...]
+    over: Mapping[str, Sequence[CondensedHour]]  # by host, the hours of a service that are over
 
 
 def account(log: RunLog, window_id: str | None = None) -> Account:
@@ -50,15 +52,21 @@ def account(log: RunLog, window_id: str | None = None) -> Account:
         raise ValueError("a run without a journal has no account")
     first = min(log.processes, key=lambda process: (process.role is not Role.OWNER, process.wall_ns))
     owner = first if first.role is Role.OWNER else None
-    spans = _window_span(log, window_id) or _spans(log)
+    spans = course.spans(log) if window_id is None else course.window_span(log, window_id)
     meta = _meta(log, first)
     scope, count_rest = _scope(meta), bool(meta.get("rest_of_node"))
-    found = with_rest(traces(log, spans, scope), spans, is_counted=count_rest)
+    if meta.get("service") and window_id is None:
+        measured, over = hourly_traces(log, spans, scope, count_rest=count_rest)
+    else:
+        measured, over = traces(log, spans, scope), {}
+    found = with_rest(measured, spans, is_counted=count_rest)
     duration_s = max((span[1] - span[0]) / NS_PER_S for span in spans.values())
     energy, chosen = energy_of(found, spans, scope, count_rest=count_rest)
-    state = _state(log, owner)
+    state, end = course.state_of(log), course.ending(log)
     start_ns, end_ns = spans.get(first.host) or next(iter(spans.values()))
+    requests, hours = service(log, found, chosen, spans, over)
     units = sum(process.units_in(window_id) for process in log.processes)
+    units += served_units(log, requests, meta.get("unit"))
     units = units if isfinite(units) else 0.0
     per_unit_j = energy.total_j / units if energy.total_j is not None and units > 0 else None
     record = RunRecord(
@@ -69,10 +77,12 @@ def account(log: RunLog, window_id: str | None = None) -> Account:
         approach=meta.get("approach"),
         phase=meta.get("phase"),
         state=state,
-        exit_code=owner.stop.exit_code if owner and owner.stop else None,
-        error=owner.stop.error if owner and owner.stop else None,
+        exit_code=end.exit_code if end else None,
+        error=end.error if end else None,
         started_ms=first.wall_at(start_ns) // NS_PER_MS,
-        ended_ms=None if state is RunState.RUNNING else first.wall_at(end_ns) // NS_PER_MS,
+        ended_ms=None
+        if state is RunState.RUNNING
+        else (first.wall_at(end_ns) + course.slept_ns(log, first.host)) // NS_PER_MS,
         duration_s=duration_s,
         hosts=tuple(sorted(spans)),
         user=meta.get("user"),
@@ -83,6 +93,9 @@ def account(log: RunLog, window_id: str | None = None) -> Account:
         site=Site(**{name: meta.get(name) for name in Site.__slots__}),
         energy=energy,
         windows=_windows(log, found, chosen, spans),
+        requests=requests,
+        hours=hours,
+        checkpoints=checkpoints(log, found, chosen, spans),
         work=Work(units, meta.get("unit"), per_unit_j),
         metrics=tuple({m.name: m for process in log.processes for m in process.metrics}.values()),
         incidents=run_incidents(log, owner, energy, duration_s),
@@ -92,38 +105,14 @@ def account(log: RunLog, window_id: str | None = None) -> Account:
             sha256=log.sha256,
         ),
     )
-    return Account(record, tuple(found.values()))
-
-
-def _spans(log: RunLog) -> dict[str, Span]:
-    """Return start and end of the run on each host's own monotonic clock."""
-    spans: dict[str, Span] = {}
-    for host in {process.host for process in log.processes}:
-        here = [process for process in log.processes if process.host == host]
-        starts = [process.start_ns for process in here if process.start_ns is not None]
-        stops = [process.stop.t_ns for process in here if process.stop is not None]
-        lasts = [process.last_ns for process in here]
-        start_ns = min(starts) if starts else min(process.mono_ns for process in here)
-        spans[host] = (start_ns, max(stops[0] if stops else max(lasts), start_ns))
-    return spans
-
-
-def _window_span(log: RunLog, window_id: str | None) -> dict[str, Span] | None:
-    for process in log.processes:
-        for window in process.windows:
-            if window.window_id == window_id:
-                end_ns = window.t1_ns if window.t1_ns is not None else _spans(log)[process.host][1]
-                return {process.host: (window.t0_ns, end_ns)}
-    if window_id is not None:
-        raise ValueError(f"no window {window_id!r} in this run")
-    return None
+    return Account(record, tuple(found.values()), over)
 
 
 def _meta(log: RunLog, first: ProcessLog) -> dict[str, Any]:
     """Return the owner's description; what it left open is filled in by a tracked program inside the run."""
     meta = dict(first.meta)
     for process in log.processes:
-        if process.role is Role.MEMBER and process.meta:
+        if process.role in (Role.MEMBER, Role.RANK) and process.meta:
             for key in ("project", "task", "approach", "phase", "unit"):
                 meta[key] = meta.get(key) or process.meta.get(key)
             meta["tags"] = {**(process.meta.get("tags") or {}), **(meta.get("tags") or {})}
@@ -169,14 +158,3 @@ def _scope(meta: Mapping[str, Any]) -> Scope:
         return Scope(meta.get("scope") or Scope.MACHINE)
     except ValueError:  # of a later version
         return Scope.MACHINE
-
-
-def _state(log: RunLog, owner: ProcessLog | None) -> RunState:
-    if owner and owner.stop:
-        return owner.stop.state
-    if any(process.orphaned_ns is not None for process in log.processes):
-        return RunState.KILLED
-    interval_s = max(process.interval_s for process in log.processes)
-    if log.silent_s > max(SILENCE_S, SILENT_INTERVALS * interval_s):
-        return RunState.LOST
-    return RunState.RUNNING

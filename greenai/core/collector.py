@@ -75,6 +75,8 @@ class Collector(Protocol):
         name: Its name, the same as that of its entry point.
         slow: A probe or read may take more than a few milliseconds (a program, the network). It is then read by
             the sampler alone, in a thread of its own, and never at the marks of a window.
+        native: May be left out, which means False. It calls a vendor's library, which may hang. It then runs in a
+            thread of its own and is awaited for a short time only (``greenai.sampler.guarded``).
         verified_on: The real hardware it was last run on, and when; None if it only ever met fakes. Estimates,
             which need no hardware, name the machines they were tried on.
     """

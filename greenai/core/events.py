@@ -6,9 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from greenai.core.channel import Channel
     from greenai.core.collector import Incident
+    from greenai.core.condensed import CondensedHour
     from greenai.core.reading import Reading
+    from greenai.core.served import ActivityMark, ExclusiveTimes
     from greenai.core.usage import Usage
     from greenai.core.vocabulary import Role, RunState
 
@@ -61,10 +65,16 @@ class ProcessLog:
         start_ns: The owner's start mark.
         stop: The owner's stop mark.
         orphaned_ns: When a sampler saw its owner die.
+        closed: Whether it said that it is done.
+        slept_ns: For how long it saw the machine suspended.
         windows: Marked windows.
         metrics: Logged metrics, in order.
         units: Functional units delivered, each with the window it was said in (None outside of all).
+        checkpoints: When work was saved: name and monotonic time.
         incidents: What went wrong.
+        activity: What a meter in this process served, as sums.
+        exclusive_times: Histograms of its requests.
+        hours: The past of a service on this host, of which no readings are left.
         last_ns: Time of the last good line.
         lines: Good lines.
         bad_lines: Torn or unreadable lines, skipped and counted.
@@ -78,15 +88,21 @@ class ProcessLog:
     interval_s: float
     meta: dict[str, Any] = field(default_factory=dict)
     channels: tuple[Channel, ...] = ()
-    readings: dict[str, list[Reading]] = field(default_factory=dict)
+    readings: dict[str, Sequence[Reading]] = field(default_factory=dict)
     usages: list[Usage] = field(default_factory=list)
     start_ns: int | None = None
     stop: Stop | None = None
     orphaned_ns: int | None = None
+    closed: bool = False
+    slept_ns: int = 0
     windows: list[WindowMark] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)
     units: list[tuple[str | None, float]] = field(default_factory=list)
+    checkpoints: list[tuple[str | None, int]] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
+    activity: list[ActivityMark] = field(default_factory=list)
+    exclusive_times: list[ExclusiveTimes] = field(default_factory=list)
+    hours: list[CondensedHour] = field(default_factory=list)
     last_ns: int = 0
     lines: int = 0
     bad_lines: int = 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from greenai.core import labels, quantity
 from greenai.core.channel import Component, Quality
 from greenai.core.collector import Incident
+from greenai.core.course import slept_ns, stopped_ns
 from greenai.core.record import unnoticed_s
 from greenai.core.text import Text
 from greenai.core.units import NS_PER_S
@@ -71,6 +72,10 @@ _CLOSED = Text(
 )
 # Not a fault: a battery that is charged has nothing to say.
 _ORDINARY = frozenset({"battery_not_discharging", "not_read_yet"})
+_SLEPT = Text(
+    de="Der Rechner {host} schlief während des Laufs {slept}; Dauer und Energie sind ohne diese Zeit.",
+    en="The machine {host} was suspended for {slept} during the run; duration and energy are without that time.",
+)
 _BAD_LINES = Text(
     de="{count} Zeilen oder Dateien des Journals sind beschädigt und wurden übersprungen.",
     en="{count} lines or files of the journal are damaged and were skipped.",
@@ -98,8 +103,13 @@ def run_incidents(
         incidents.append(_NOTHING)
     if owner is None:
         incidents.append(_NO_OWNER)
-    elif owner.stop and owner.meta.get("sampler_process"):
-        incidents += _sampler_trouble(log, owner.stop.t_ns)
+    elif owner.meta.get("sampler_process"):
+        incidents += _sampler_trouble(log, owner.host)
+    for host in sorted({process.host for process in log.processes}):
+        asleep_ns = slept_ns(log, host)
+        if asleep_ns:
+            message = _SLEPT.format(host=host, slept=_duration(asleep_ns / NS_PER_S))
+            incidents.append(Incident("machine_slept", message))
     bad = sum(process.bad_lines for process in log.processes) + log.unreadable_files
     if bad:
         incidents.append(Incident("journal_damaged", _BAD_LINES.format(count=bad)))
@@ -153,14 +163,19 @@ def _missing(energy: Energy, duration_s: float) -> list[Incident]:
     return found
 
 
-def _sampler_trouble(log: RunLog, stop_ns: int) -> list[Incident]:
-    samplers = [process for process in log.processes if process.role is Role.SAMPLER]
+def _sampler_trouble(log: RunLog, host: str) -> list[Incident]:
+    stop_ns = stopped_ns(log, host)
+    if stop_ns is None:
+        return []
+    samplers = [process for process in log.processes if process.role is Role.SAMPLER and process.host == host]
+    begins_ns = [process.start_ns for process in log.processes if process.host == host and process.start_ns]
+    last_ns = max((sampler.last_ns for sampler in samplers), default=min(begins_ns, default=stop_ns))
+    interval_s = max(process.interval_s for process in log.processes if process.host == host)
+    patience_ns = (SAMPLER_LATE_INTERVALS * interval_s + SAMPLER_LATE_S) * NS_PER_S
+    if stop_ns - last_ns <= patience_ns:
+        return []  # a run shorter than that ends before its sampler has begun
     if not samplers:
         return [_NO_SAMPLER]
-    last_ns = max(sampler.last_ns for sampler in samplers)
-    patience_ns = (SAMPLER_LATE_INTERVALS * samplers[0].interval_s + SAMPLER_LATE_S) * NS_PER_S
-    if stop_ns - last_ns <= patience_ns:
-        return []
     silent_s = (stop_ns - last_ns) / NS_PER_S
     return [Incident("sampler_died", _SAMPLER_DIED.format(silent=_duration(silent_s)))]
 

@@ -8,12 +8,16 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from greenai.core.channel import Component, Quality
+from greenai.core.checkpoints import lost_work_j
+from greenai.core.requests import NO_REQUESTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from greenai.core.checkpoints import CheckpointEnergy
     from greenai.core.collector import Incident
     from greenai.core.events import Metric
+    from greenai.core.requests import Hour, Requests
     from greenai.core.text import Language, Text
     from greenai.core.vocabulary import RunState
 
@@ -253,6 +257,9 @@ class RunRecord:
     incidents: tuple[Incident, ...]
     journal: JournalFacts
     site: Site = Site()
+    requests: Requests | None = None
+    hours: tuple[Hour, ...] = ()
+    checkpoints: tuple[CheckpointEnergy, ...] = ()
     emissions: Emissions | None = None
     cost: Cost | None = None
 
@@ -274,6 +281,11 @@ class RunRecord:
         if not counted or min(times_s) <= 0:
             return None
         return sum((c.energy_j or 0.0) / time_s for c, time_s in zip(counted, times_s, strict=True))
+
+    @property
+    def lost_work_j(self) -> float | None:
+        """Energy since the last checkpoint of a run that did not end well, joules; see ``core.checkpoints``."""
+        return lost_work_j(self.state, self.energy_j, self.checkpoints)
 
     @property
     def incomplete(self) -> bool:
@@ -306,8 +318,11 @@ class RunRecord:
             "slurm": dict(self.slurm) if self.slurm is not None else None,
             "environment": dict(self.environment),
             "energy": self.energy.to_dict(language),
-            "windows": [_window(window) for window in self.windows],
-            "requests": {"count": None, "energy_per_unit_j": None, "idle_j": None},
+            "windows": [_started(window) for window in self.windows],
+            "requests": self.requests.to_dict() if self.requests else dict(NO_REQUESTS),
+            "hours": [_started(hour) for hour in self.hours],
+            "checkpoints": [_started(checkpoint) for checkpoint in self.checkpoints],
+            "lost_work_j": self.lost_work_j,
             "work": asdict(self.work),
             "metrics": {m.name: m.value if isfinite(m.value) else None for m in self.metrics},
             "metrics_higher_is_better": {metric.name: metric.higher_is_better for metric in self.metrics},
@@ -329,8 +344,8 @@ def timestamp(t_ms: int | None) -> str | None:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _window(window: WindowEnergy) -> dict[str, Any]:
-    values = asdict(window)
+def _started(part: WindowEnergy | Hour | CheckpointEnergy) -> dict[str, Any]:
+    values = asdict(part)
     values["started_at"] = timestamp(values.pop("started_ms"))
     return values
 

@@ -12,13 +12,14 @@ so, and counts only if the setting ``rest_of_node`` says so (docs/decisions/0010
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import chain, pairwise
+from operator import add
 from typing import TYPE_CHECKING
 
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.energy import EnergyCurve, EnergyInterval, spaced
 from greenai.core.text import Text
-from greenai.core.units import NS_PER_S, UJ_PER_J, UW_PER_W
+from greenai.core.units import NS_PER_S, UW_PER_W
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +32,8 @@ ACCELERATOR_FACTOR, ACCELERATOR_LOW, ACCELERATOR_HIGH = 0.15, 0.05, 0.3
 
 # Between these times the rest is a straight line: eight GPUs polled 20 times a second would be a day's work.
 _STEP_NS = NS_PER_S // 2
+# Where it is not counted, only its sum is shown: this many steps are enough for that and for its gaps.
+_ENOUGH_STEPS = 1000
 
 _NOTE = Text(
     de="Geschätzt: 33 % von CPU und Speicher, 15 % der GPUs, für Netzteil, Lüfter, Platine und Platten. {switch}",
@@ -80,13 +83,38 @@ def rest_channel(host: str, energies_j: Mapping[Channel, float], *, is_counted: 
     )
 
 
-def rest_intervals(curves: Sequence[tuple[Component, EnergyCurve]]) -> list[EnergyInterval]:
-    """Return the energy of the rest over time, from the curves of a host's counted channels."""
-    weighted = [(factor(component), curve) for component, curve in curves if factor(component)]
-    times = {t_ns for _, curve in weighted for t_ns in spaced(curve.times_ns, _STEP_NS)}
-    result = []
-    for t0_ns, t1_ns in pairwise(spaced(sorted(times), _STEP_NS)):
-        known = [(weight, curve.between(t0_ns, t1_ns).energy_j) for weight, curve in weighted]
-        parts_uj = [weight * energy_j * UJ_PER_J for weight, energy_j in known if energy_j is not None]
-        result.append(EnergyInterval(t0_ns, t1_ns, sum(parts_uj) if parts_uj else None))
-    return result
+def step_ns(length_ns: int, *, is_counted: bool) -> int:
+    """Return how finely the rest of a host is to be known.
+
+    Args:
+        length_ns: The run's length.
+        is_counted: Whether the rest is part of the total.
+    """
+    return _STEP_NS if is_counted else max(_STEP_NS, length_ns // _ENOUGH_STEPS)
+
+
+def rest_intervals(
+    curves: Sequence[tuple[Component, EnergyCurve]], longest_ns: int = _STEP_NS, exact_ns: Sequence[int] = ()
+) -> list[EnergyInterval]:
+    """Return the energy of the rest over time.
+
+    Args:
+        curves: Of a host's counted channels.
+        longest_ns: Between times this far apart the rest is a straight line.
+        exact_ns: Times between which it is to be exact: the ends of the run.
+    """
+    weighted = [(factor(component), curve) for component, curve in curves if factor(component) and curve.times_ns]
+    every_ns = chain.from_iterable(spaced(curve.times_ns, longest_ns) for _, curve in weighted)
+    times_ns = spaced(sorted(every_ns), longest_ns)
+    inside_ns = {t_ns for t_ns in exact_ns if times_ns and times_ns[0] < t_ns < times_ns[-1]}
+    times_ns = sorted({*times_ns, *inside_ns})
+    rest_uj, known_ns = [0.0] * len(times_ns), [0.0] * len(times_ns)  # up to each time; the latter of all parts
+    for weight, curve in weighted:
+        energies_uj, lengths_ns = curve.known_at(times_ns)
+        rest_uj = [uj + weight * part_uj for uj, part_uj in zip(rest_uj, energies_uj, strict=True)]
+        known_ns = list(map(add, known_ns, lengths_ns))
+    marks = zip(times_ns, rest_uj, known_ns, strict=True)
+    return [
+        EnergyInterval(t0_ns, t1_ns, uj1 - uj0 if known1_ns > known0_ns else None)
+        for (t0_ns, uj0, known0_ns), (t1_ns, uj1, known1_ns) in pairwise(marks)
+    ]

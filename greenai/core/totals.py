@@ -13,6 +13,7 @@ from greenai.core.channel import Quality
 from greenai.core.cover import counted, part_of
 from greenai.core.energy import EnergyCurve
 from greenai.core.record import ChannelEnergy, Energy, unnoticed_s
+from greenai.core.series import Series
 from greenai.core.text import Text
 from greenai.core.traces import ChannelTrace
 from greenai.core.uncertainty import Bounds, channel_bounds, total_bounds
@@ -68,9 +69,13 @@ def with_rest(
         energies_j = {trace.channel: trace.own_energy(*span).energy_j or 0.0 for trace in here}
         channel = rest.rest_channel(host, energies_j, is_counted=is_counted)
         if channel is not None:
-            own = rest.rest_intervals([(trace.channel.component, trace.own) for trace in here])
-            machine = rest.rest_intervals([(trace.channel.component, trace.machine) for trace in here])
-            result[host, channel.id] = ChannelTrace(channel, (), EnergyCurve(machine), EnergyCurve(own))
+            parts = [(trace.channel.component, trace.machine) for trace in here]
+            own_parts = [(trace.channel.component, trace.own) for trace in here]
+            step_ns = rest.step_ns(span[1] - span[0], is_counted=is_counted)
+            machine = own = EnergyCurve(rest.rest_intervals(parts, step_ns, span))
+            if own_parts != parts:
+                own = EnergyCurve(rest.rest_intervals(own_parts, step_ns, span))
+            result[host, channel.id] = ChannelTrace(channel, Series(channel), machine, own)
     return result
 
 

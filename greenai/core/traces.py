@@ -10,7 +10,7 @@ from greenai.core.allocation import ALLOTMENT, PARTS, allocated, parts_steps, sh
 from greenai.core.channel import Component, Kind
 from greenai.core.cover import counted
 from greenai.core.energy import EnergyAmount, EnergyCurve, EnergyInterval, integrate
-from greenai.core.reading import Gap
+from greenai.core.series import Series
 from greenai.core.units import NS_PER_S
 from greenai.core.vocabulary import Scope
 from greenai.core.zeros import one_zero
@@ -42,7 +42,7 @@ class ChannelTrace:
 
     Attributes:
         channel: The channel.
-        readings: All readings, in order of time; where each process has its own zero, brought to one.
+        readings: All of them, in order of time; where each process has its own zero, brought to one.
         machine: Energy of the device, whoever used it.
         own: The run's part of it.
         policy: The rule by which it was shared out; None if it was not.
@@ -50,7 +50,7 @@ class ChannelTrace:
     """
 
     channel: Channel
-    readings: tuple[Reading, ...]
+    readings: Series
     machine: EnergyCurve
     own: EnergyCurve
     policy: str | None = None
@@ -74,7 +74,7 @@ class ChannelTrace:
 @dataclass(frozen=True, slots=True)
 class _Integrated:
     channel: Channel
-    readings: tuple[Reading, ...]
+    readings: Series
     intervals: tuple[EnergyInterval, ...]
     lost: Mapping[str, int]
 
@@ -134,7 +134,9 @@ def _parts(
     return {c: (trace.machine, trace.own) for c, trace in parts.items() if (c.host, c.id) in chosen}
 
 
-def _scaled(intervals: Sequence[EnergyInterval], share: float) -> list[EnergyInterval]:
+def _scaled(intervals: Sequence[EnergyInterval], share: float) -> Sequence[EnergyInterval]:
+    if share == 1:
+        return intervals
     return [
         EnergyInterval(i.t0_ns, i.t1_ns, None if i.energy_uj is None else i.energy_uj * share) for i in intervals
     ]
@@ -142,7 +144,7 @@ def _scaled(intervals: Sequence[EnergyInterval], share: float) -> list[EnergyInt
 
 def _integrated(log: RunLog, spans: Mapping[str, Span]) -> dict[Key, _Integrated]:
     channels: dict[Key, Channel] = {}
-    readings: dict[Key, list[list[Reading]]] = defaultdict(list)
+    readings: dict[Key, list[Sequence[Reading]]] = defaultdict(list)
     interval_s: dict[str, float] = defaultdict(float)
     for process in log.processes:
         if process.host in spans:
@@ -152,19 +154,21 @@ def _integrated(log: RunLog, spans: Mapping[str, Span]) -> dict[Key, _Integrated
                 # The same counter by another door, as one process may use and another not: then zeros differ.
                 if channel.per_process or key not in channels:
                     channels[key] = channel
-                readings[channel.host, channel.id].append(process.readings.get(channel.id, []))
+                readings[channel.host, channel.id].append(process.readings.get(channel.id, ()))
     return {
         key: _integrate(channel, readings[key], interval_s[key[0]], spans[key[0]])
         for key, channel in channels.items()
     }
 
 
-def _integrate(channel: Channel, by_process: list[list[Reading]], interval_s: float, span: Span) -> _Integrated:
+def _integrate(
+    channel: Channel, by_process: Sequence[Sequence[Reading]], interval_s: float, span: Span
+) -> _Integrated:
     beats_s = _BLIND_BEATS * max(channel.poll_s(interval_s), channel.update_s or 0.0)
     blind_s = max(_BLIND_S, beats_s)  # a busy machine is late; a sensor that failed was blind sooner
-    every = tuple(sorted((r for part in by_process for r in part), key=lambda reading: reading.t_mono_ns))
+    every = Series.merged(channel, by_process)
     # A slow sensor's last word is handed out until there is another: a failure with the same time is the same one.
-    failed = Counter(reason for _, reason in {(r.t_mono_ns, r.reason) for r in every if isinstance(r, Gap)})
+    failed = Counter(reason for _, reason in set(every.failures))
     if channel.per_process:
         every, left_out = one_zero(channel, by_process)
         failed += left_out

@@ -79,6 +79,39 @@ class RunPage:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveRun:
+    """A run that goes on, as its journals stand at this moment.
+
+    Attributes:
+        row: Its line in the table; duration and energy up to the last reading.
+        hosts: Where it runs; empty if its journals cannot be reached from here.
+        power_w: Mean power of its counted channels over the last minute, watts; None if unknown.
+        quality: How that and the curve came about: the weakest quality among them.
+        methods: By which methods, e.g. ``rapl_powercap``.
+        silent_s: For how long nothing has been written, seconds; None if its journals cannot be reached.
+        t_ms: Epoch milliseconds, ascending: the last five minutes.
+        curve_w: Mean power of the stretch that ends at ``t_ms``, watts; None marks a gap.
+    """
+
+    row: RunRow
+    hosts: tuple[str, ...]
+    power_w: float | None
+    quality: Quality | None
+    methods: tuple[str, ...]
+    silent_s: float | None
+    t_ms: tuple[float, ...] = ()
+    curve_w: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LivePage:
+    """Runs that go on, and how many there are in all."""
+
+    runs: tuple[LiveRun, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class TraceSeries:
     """Power over time of one channel; None marks a gap.
 

@@ -8,11 +8,13 @@ from enum import StrEnum
 class Role(StrEnum):
     """What a process did for the run.
 
-    The owner started the run and marks its start and stop; its sampler ticks beside it; members (ranks,
-    or a tracked program inside ``greenai run``) mark windows only.
+    The owner started the run and marks its start and stop; its sampler ticks beside it; members (a tracked program
+    inside ``greenai run``, a worker) mark windows only. The ranks of a group mark their own start and stop: the
+    run lasts from the first start to the last stop.
     """
 
     OWNER = "owner"
+    RANK = "rank"
     SAMPLER = "sampler"
     MEMBER = "member"
 

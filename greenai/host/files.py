@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 _NETWORK = ("nfs", "nfs4", "lustre", "gpfs", "beegfs", "cifs", "smb3", "ceph", "fuse.sshfs", "afs", "9p", "panfs")
+
+# What is wrong with a disk, not with the settings: no reason to keep a job from running.
+OF_THE_DISK = frozenset(
+    {
+        errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOTCONN,
+        errno.ETIMEDOUT,
+    }
+)  # fmt: skip
 
 
 def working_folder() -> Path:

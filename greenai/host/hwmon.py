@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from greenai.host.descriptors import Descriptor
 from greenai.host.machine import read_text
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class SensorFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = -1
+        self._file = Descriptor()
 
     def text(self) -> str:
         """Return its content, stripped.
@@ -106,10 +107,10 @@ class SensorFile:
         Raises:
             OSError: It cannot be read now.
         """
-        if self._file < 0:
-            self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        if self._file.number < 0:
+            self._file = Descriptor(os.open(self.path, os.O_RDONLY | os.O_CLOEXEC))
         try:
-            return os.pread(self._file, _READ_BYTES, 0).decode("ascii", errors="replace").strip()
+            return os.pread(self._file.number, _READ_BYTES, 0).decode("ascii", errors="replace").strip()
         except OSError:
             self.close()
             raise
@@ -125,9 +126,7 @@ class SensorFile:
 
     def close(self) -> None:
         """Close it; a later read opens it again."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._file.close()
 
 
 def readable(path: Path) -> bool:

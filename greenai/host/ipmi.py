@@ -19,6 +19,8 @@ import time
 from array import array
 from typing import TYPE_CHECKING
 
+from greenai.host.descriptors import Descriptor
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -54,7 +56,7 @@ class IpmiDevice:
         Raises:
             OSError: It is not there, or may not be used (EACCES).
         """
-        self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+        self._file = Descriptor(os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK))
         self._number = 0
 
     def request(self, netfn: int, command: int, data: bytes, timeout_s: float) -> bytes:
@@ -84,10 +86,10 @@ class IpmiDevice:
                 content.buffer_info()[0],
             )
         )
-        fcntl.ioctl(self._file, _SEND_COMMAND, request)
+        fcntl.ioctl(self._file.number, _SEND_COMMAND, request)
         deadline_s = time.monotonic() + timeout_s
         poll = select.poll()
-        poll.register(self._file, select.POLLIN)
+        poll.register(self._file.number, select.POLLIN)
         while (left_s := deadline_s - time.monotonic()) > 0 and poll.poll(left_s * 1000):
             number, answer = self._receive()
             if number == self._number:
@@ -96,9 +98,7 @@ class IpmiDevice:
 
     def close(self) -> None:
         """Close it; may be called more than once."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._file.close()
 
     def _receive(self) -> tuple[int, bytes]:
         """Return message number and data of what has arrived; number 0 is no answer to anything we asked."""
@@ -110,7 +110,7 @@ class IpmiDevice:
             )
         )
         try:
-            fcntl.ioctl(self._file, _RECEIVE_TRUNCATED, answer)
+            fcntl.ioctl(self._file.number, _RECEIVE_TRUNCATED, answer)
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.EMSGSIZE):
                 return 0, b""

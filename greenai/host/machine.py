@@ -32,6 +32,9 @@ class Clock(Protocol):
     def wall_ns(self) -> int:
         """Return nanoseconds since the epoch."""
 
+    def asleep_ns(self) -> int:
+        """Return for how long the machine was suspended since it booted; the monotonic clock stood still then."""
+
 
 class SystemClock:
     """The machine's own clocks."""
@@ -43,6 +46,12 @@ class SystemClock:
     def wall_ns(self) -> int:
         """Return CLOCK_REALTIME."""
         return time.time_ns()
+
+    def asleep_ns(self) -> int:
+        """Return CLOCK_BOOTTIME less CLOCK_MONOTONIC; 0 where there is no such clock."""
+        if not hasattr(time, "CLOCK_BOOTTIME"):
+            return 0
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
 
 
 @dataclass(frozen=True, slots=True)

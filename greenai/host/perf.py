@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import sys
 from typing import Protocol
+
+from greenai.host.descriptors import Descriptor
 
 # perf_event_open(2), by architecture; other machines have no power PMU.
 _SYSCALL = {"x86_64": 298, "aarch64": 241}
@@ -31,15 +34,15 @@ class _KernelCounter:
     """A counter behind a file descriptor: eight bytes, native order (perf_event_open(2))."""
 
     def __init__(self, file: int) -> None:
-        self._file = file
+        self._file = Descriptor(file)
 
     def read(self) -> int:
-        return int.from_bytes(_eight(os.read(self._file, 8)), sys.byteorder, signed=True)
+        if not self._file.ours:  # reading what is somebody else's by now would move its position
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return int.from_bytes(_eight(os.read(self._file.number, 8)), sys.byteorder, signed=True)
 
     def close(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._file.close()
 
 
 def _eight(data: bytes) -> bytes:

@@ -64,6 +64,23 @@ def memory_bytes(host: Host, pids: list[int]) -> int:
     return total_kib * 1024
 
 
+def start_ticks(pid: int) -> int | None:
+    """Return when a process of this machine started (ticks since boot): with its number it names it for ever."""
+    fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    return int(fields[19]) if len(fields) > 19 else None  # noqa: PLR2004  # field 22 of proc_pid_stat(5)
+
+
+def program_image(pid: int) -> bytes | None:
+    """Return what changes when a process of this machine executes another program; None once it is dead.
+
+    That is its auxiliary vector, which holds addresses chosen at random. Empty where it may not be read.
+    """
+    state = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    if not state or state[0] in (b"Z", b"X"):
+        return None
+    return _read(f"/proc/{pid}/auxv")
+
+
 def _ticks(stat: bytes) -> int | None:
     # "pid (comm) state ...": the name may hold blanks and brackets, so count from the last bracket.
     fields = stat.rpartition(b")")[2].split()

@@ -10,10 +10,15 @@
 ``stop``   the owner's stop mark, with readings: state, exit code, error
 ``begin``  a window opens, with readings: id, name, parent
 ``end``    a window closes, with readings: id
+``checkpoint`` the work up to here is saved, with readings: name
 ``metric`` a quality figure
 ``units``  functional units delivered, with the window they were said in
 ``note``   an incident
 ``orphan`` a sampler saw its owner die, with readings
+``requests`` what a meter's process has served so far, on some lines with readings (``core.served.ActivityMark``)
+``shares`` histograms of the exclusive times of the requests of a minute (``core.served.ExclusiveTimes``)
+``hour``   an hour of a service, condensed: its readings may be gone (``core.condensed.CondensedHour``)
+``slept``  the machine was suspended since the line before: for how long (ns)
 ``close``  the process is done
 ========== =====================================================================================================
 """
@@ -30,12 +35,19 @@ START: Final = "start"
 STOP: Final = "stop"
 BEGIN: Final = "begin"
 END: Final = "end"
+CHECKPOINT: Final = "checkpoint"
 METRIC: Final = "metric"
 UNITS: Final = "units"
 NOTE: Final = "note"
 ORPHAN: Final = "orphan"
+SLEPT: Final = "slept"
+REQUESTS: Final = "requests"
+SHARES: Final = "shares"
+HOUR: Final = "hour"
 CLOSE: Final = "close"
 
 SUFFIX: Final = ".jsonl"
-OWNER_LOCK: Final = "owner.lock"
+LOCK_SUFFIX: Final = ".lock"
+HOURS: Final = "hours"
+PART_MARK: Final = "~"
 INGESTED: Final = "ingested"

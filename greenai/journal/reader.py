@@ -6,22 +6,22 @@ import hashlib
 import json
 import time
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from greenai.core.channel import Channel, Kind
+from greenai.core.channel import Channel
 from greenai.core.collector import Incident
+from greenai.core.condensed import CondensedHour
 from greenai.core.events import Metric, ProcessLog, RunLog, Stop, WindowMark
-from greenai.core.reading import CounterReading, Gap, PowerReading
+from greenai.core.series import Series
+from greenai.core.served import ActivityMark, ExclusiveTimes
 from greenai.core.text import Text
 from greenai.core.usage import Usage
 from greenai.core.vocabulary import Role, RunState
 from greenai.journal import format as f
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
-
-    from greenai.core.reading import Reading
 
 # Infinity as a time overflows, ten thousand brackets recurse too deeply: damage has no manners.
 _MALFORMED = (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
@@ -41,44 +41,63 @@ def read_run(folder: Path, now_s: float | None = None) -> RunLog:
     processes: list[ProcessLog] = []
     unreadable = 0
     last_write_s = 0.0
-    for path in sorted(folder.glob(f"*{f.SUFFIX}")):
-        data = path.read_bytes()
-        digest.update(path.name.encode() + b"\0" + data)
-        last_write_s = max(last_write_s, path.stat().st_mtime)
-        process = read_process(data.split(b"\n"))
+    for parts in journals(folder):
+        lines: list[bytes] = []
+        for path in parts:
+            data = path.read_bytes()
+            digest.update(path.name.encode() + b"\0" + data)
+            last_write_s = max(last_write_s, path.stat().st_mtime)
+            lines += data.split(b"\n")
+        process = read_process(lines)
         if process is None:
-            unreadable += 1
+            unreadable += len(parts)
         else:
             processes.append(process)
     silent_s = max((time.time() if now_s is None else now_s) - last_write_s, 0.0)
     return RunLog(folder.name, tuple(processes), digest.hexdigest(), silent_s, unreadable)
 
 
+def journals(folder: Path) -> list[list[Path]]:
+    """Return the journals of a run, sorted by name, each with its parts in order (``JournalWriter.rotate``).
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob(f"*{f.SUFFIX}"), key=lambda path: path.stem):
+        found.setdefault(path.stem.partition(f.PART_MARK)[0], []).append(path)
+    return list(found.values())
+
+
 def read_process(lines: Iterable[bytes]) -> ProcessLog | None:
     """Read one journal file; None if it has no usable ``open`` line."""
-    log: ProcessLog | None = None
-    open_windows: dict[str, int] = {}
+    journal: _Journal | None = None
     bad = 0
     for raw in lines:
         if not raw.strip(b" \r\0"):
             bad += bool(raw)  # NUL bytes: a crash of the machine left a hole
             continue
         try:
-            line = json.loads(raw)
-            if line["k"] == f.OPEN:
-                log = log or _opened(line)
-            elif log is None:
-                bad += 1
-                continue
-            else:
-                _apply(log, line, open_windows)
-            log.lines += 1
-            log.last_ns = max(log.last_ns, int(line["t"]))
+            line = json.loads(raw.decode())
+            kind, t_ns = line["k"], int(line["t"])
+            if journal is None:
+                if kind != f.OPEN:
+                    bad += 1
+                    continue
+                journal = _Journal(_opened(line))
+            if "v" in line:
+                journal.readings(line, t_ns)
+            if kind in _KINDS:
+                _KINDS[kind](journal, line, t_ns)
+            journal.log.lines += 1
+            journal.log.last_ns = max(journal.log.last_ns, t_ns)
         except _MALFORMED:
             bad += 1
-    if log is not None:
-        log.bad_lines = bad
-    return log
+    if journal is None:
+        return None
+    journal.log.bad_lines = bad
+    journal.log.readings = {each.channel.id: each for each in journal.series if each}
+    return journal.log
 
 
 def _opened(line: dict[str, Any]) -> ProcessLog:
@@ -94,37 +113,112 @@ def _opened(line: dict[str, Any]) -> ProcessLog:
     )
 
 
-def _apply(log: ProcessLog, line: dict[str, Any], open_windows: dict[str, int]) -> None:
-    kind, t_ns = line["k"], int(line["t"])
-    if "v" in line:
-        _readings(log, line, t_ns)
-    if kind == f.START:
-        log.start_ns = t_ns
-    elif kind == f.STOP:
-        log.stop = Stop(t_ns, RunState(line["state"]), line["exit_code"], line["error"])
-    elif kind == f.BEGIN:
-        begun = WindowMark(str(line["id"]), str(line["name"]), line["parent"], t_ns, None)
-        open_windows[begun.window_id] = len(log.windows)
-        log.windows.append(begun)
-    elif kind == f.END:
-        index = open_windows.pop(str(line["id"]))
-        begun = log.windows[index]
-        log.windows[index] = WindowMark(begun.window_id, begun.name, begun.parent_id, begun.t0_ns, t_ns)
-    elif kind == f.METRIC:
-        log.metrics.append(Metric(str(line["name"]), _finite(line["value"]), bool(line["higher_is_better"])))
-    elif kind == f.UNITS:
-        log.units.append((line.get("window"), _finite(line["n"])))
-    elif kind == f.NOTE:
-        remedy = line["remedy"]
-        log.incidents.append(
-            Incident(
-                str(line["code"]),
-                Text.from_json(line["message"]),
-                Text.from_json(remedy) if remedy else None,
-            )
-        )
-    elif kind == f.ORPHAN:
-        log.orphaned_ns = t_ns
+class _Journal:
+    """A journal that is being read; one method for each kind of line."""
+
+    def __init__(self, log: ProcessLog) -> None:
+        self.log = log
+        by_id = {channel.id: Series(channel) for channel in log.channels}
+        self.series = [by_id[channel.id] for channel in log.channels]
+        self._open_windows: dict[str, int] = {}
+
+    def readings(self, line: dict[str, Any], t_ns: int) -> None:
+        """Take in what sensors said; a line with one damaged figure gives none of the others either."""
+        times_ns = [t_ns + int(offset_ns) for offset_ns in line["d"]]
+        values = [None if value is None else int(value) for value in line["v"]]
+        series = self.series
+        if "c" in line:
+            if any(index < 0 for index in line["c"]):
+                raise ValueError("channels count from 0")
+            series = [series[index] for index in line["c"]]
+        if not len(values) == len(times_ns) == len(series):
+            raise ValueError("each value needs its channel and its time")
+        reasons = _reasons(line) if None in values else {}
+        usages = [_usage(self.log, line, t_ns)] if "u" in line else []
+        for position, (each, at_ns, value) in enumerate(zip(series, times_ns, values, strict=True)):
+            if value is not None:
+                each.numbers.append((at_ns, value))
+            else:
+                each.failures.append((at_ns, reasons.get(str(position), "unknown")))
+        self.log.usages += usages
+
+    def reopened(self, _line: dict[str, Any], _t_ns: int) -> None:
+        self.log.closed = False
+
+    def started(self, _line: dict[str, Any], t_ns: int) -> None:
+        # A worker may take part again: it began with the first start, and has not stopped before the last stop.
+        self.log.start_ns = t_ns if self.log.start_ns is None else self.log.start_ns
+        self.log.stop = None
+
+    def stopped(self, line: dict[str, Any], t_ns: int) -> None:
+        self.log.stop = Stop(t_ns, RunState(line["state"]), line["exit_code"], line["error"])
+
+    def begun(self, line: dict[str, Any], t_ns: int) -> None:
+        window = WindowMark(str(line["id"]), str(line["name"]), line["parent"], t_ns, None)
+        self._open_windows[window.window_id] = len(self.log.windows)
+        self.log.windows.append(window)
+
+    def ended(self, line: dict[str, Any], t_ns: int) -> None:
+        index = self._open_windows.pop(str(line["id"]))
+        window = self.log.windows[index]
+        self.log.windows[index] = WindowMark(window.window_id, window.name, window.parent_id, window.t0_ns, t_ns)
+
+    def checkpoint(self, line: dict[str, Any], t_ns: int) -> None:
+        name = line.get("name")
+        self.log.checkpoints.append((None if name is None else str(name), t_ns))
+
+    def metric(self, line: dict[str, Any], _t_ns: int) -> None:
+        metric = Metric(str(line["name"]), _finite(line["value"]), bool(line["higher_is_better"]))
+        self.log.metrics.append(metric)
+
+    def units(self, line: dict[str, Any], _t_ns: int) -> None:
+        self.log.units.append((line.get("window"), _finite(line["n"])))
+
+    def note(self, line: dict[str, Any], _t_ns: int) -> None:
+        remedy = Text.from_json(line["remedy"]) if line["remedy"] else None
+        self.log.incidents.append(Incident(str(line["code"]), Text.from_json(line["message"]), remedy))
+
+    def requests(self, line: dict[str, Any], _t_ns: int) -> None:
+        self.log.activity.append(ActivityMark.from_json(line))
+
+    def shares(self, line: dict[str, Any], _t_ns: int) -> None:
+        self.log.exclusive_times.append(ExclusiveTimes.from_json(line))
+
+    def hour(self, line: dict[str, Any], _t_ns: int) -> None:
+        self.log.hours.append(CondensedHour.from_json(line))
+
+    def orphaned(self, _line: dict[str, Any], t_ns: int) -> None:
+        self.log.orphaned_ns = t_ns
+
+    def slept(self, line: dict[str, Any], _t_ns: int) -> None:
+        self.log.slept_ns += _count(line["ns"])
+
+    def closed(self, _line: dict[str, Any], _t_ns: int) -> None:
+        self.log.closed = True
+
+
+_KINDS: Final[dict[str, Callable[[_Journal, dict[str, Any], int], None]]] = {
+    f.OPEN: _Journal.reopened,
+    f.START: _Journal.started,
+    f.STOP: _Journal.stopped,
+    f.BEGIN: _Journal.begun,
+    f.END: _Journal.ended,
+    f.CHECKPOINT: _Journal.checkpoint,
+    f.METRIC: _Journal.metric,
+    f.UNITS: _Journal.units,
+    f.NOTE: _Journal.note,
+    f.REQUESTS: _Journal.requests,
+    f.SHARES: _Journal.shares,
+    f.HOUR: _Journal.hour,
+    f.ORPHAN: _Journal.orphaned,
+    f.SLEPT: _Journal.slept,
+    f.CLOSE: _Journal.closed,
+}
+
+
+def _reasons(line: dict[str, Any]) -> dict[str, str]:
+    """Return why there is no value, by its position in the line."""
+    return {str(position): str(reason) for position, reason in line.get("g", {}).items()}
 
 
 def _finite(value: Any) -> float:
@@ -137,30 +231,6 @@ def _finite(value: Any) -> float:
     if not isfinite(number):
         raise ValueError(f"not finite: {value}")
     return number
-
-
-def _readings(log: ProcessLog, line: dict[str, Any], t_ns: int) -> None:
-    gaps = line.get("g", {})
-    indexes = line["c"] if "c" in line else range(len(log.channels))
-    if not len(line["v"]) == len(line["d"]) == len(indexes):
-        raise ValueError("each value needs its channel and its time")
-    if any(index < 0 for index in indexes):
-        raise ValueError("channels count from 0")
-    found: list[Reading] = []
-    for position, index in enumerate(indexes):
-        channel, value = log.channels[index], line["v"][position]
-        at_ns = t_ns + int(line["d"][position])
-        if value is None:
-            found.append(Gap(channel.id, at_ns, str(gaps.get(str(position), "unknown"))))
-        elif channel.kind is Kind.COUNTER:
-            found.append(CounterReading(channel.id, at_ns, int(value)))
-        else:
-            found.append(PowerReading(channel.id, at_ns, int(value)))
-    usages = [_usage(log, line, t_ns)] if "u" in line else []
-    # Only now: a line with one damaged figure gives none of the others either.
-    for reading in found:
-        log.readings.setdefault(reading.channel_id, []).append(reading)
-    log.usages += usages
 
 
 def _usage(log: ProcessLog, line: dict[str, Any], t_ns: int) -> Usage:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
 from greenai.journal import format as f
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _NOT_WRITABLE = Text(
     de="Der Journalordner {path} ist nicht beschreibbar ({reason}).",
@@ -28,6 +25,13 @@ def new_run_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{os.urandom(4).hex()}"
 
 
+def second_spool() -> Path:
+    """Return where journals go if the spool is full or gone: a folder of this user among the temporary files."""
+    import tempfile  # local: it takes a while to load, and is seldom needed
+
+    return Path(tempfile.gettempdir()) / f"greenai-{os.getuid()}"
+
+
 def create_run_folder(spool: Path, run_id: str) -> Path:
     """Make the folder of a new run.
 
@@ -37,23 +41,50 @@ def create_run_folder(spool: Path, run_id: str) -> Path:
     folder = spool / run_id
     try:
         folder.mkdir(parents=True, mode=0o700)
+        _try_writing(folder)
     except OSError as error:
         raise ConfigError(_NOT_WRITABLE.format(path=spool, reason=error.strerror), _CHOOSE_OTHER) from error
     return folder
 
 
-def hold_run(folder: Path) -> int:
-    """Become the owner of a run: lock its lock file until this process ends, however it ends.
+def _try_writing(folder: Path) -> None:
+    """Write something: on a full disk a folder may still be made.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    probe = folder / "probe"
+    try:
+        probe.write_bytes(b"x")
+    except OSError:
+        probe.unlink(missing_ok=True)
+        folder.rmdir()
+        raise
+    probe.unlink()
+
+
+def open_lock(folder: Path, host_name: str) -> int:
+    """Open the lock file of a run on one host, without taking the lock. Executed programs do not inherit it.
+
+    Raises:
+        OSError: The folder is gone or cannot be written.
+    """
+    path = folder / f"{host_name.replace('/', '_')}{f.LOCK_SUFFIX}"
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def hold_run(folder: Path, host_name: str) -> int:
+    """Become the process that samples a run on this host, until it ends, however it ends.
 
     Returns:
-        The file descriptor that holds the lock; keep it open. It is not inherited by executed programs.
+        The file descriptor that holds the lock; keep it open, and close it in forked children.
 
     Raises:
         OSError: The lock is taken, or the file system has no locks.
     """
     import fcntl
 
-    file = os.open(folder / f.OWNER_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file = open_lock(folder, host_name)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -62,8 +93,19 @@ def hold_run(folder: Path) -> int:
     return file
 
 
+def wait_for_run(file: int) -> None:
+    """Wait until the lock of an open lock file is ours.
+
+    Raises:
+        OSError: The file system has no locks.
+    """
+    import fcntl
+
+    fcntl.flock(file, fcntl.LOCK_EX)
+
+
 def release_run(file: int) -> None:
-    """Give up a run. Unlocked explicitly: a forked child holds the same lock by its copy of the descriptor."""
+    """Give up a run. Unlocked explicitly: a forked child may hold the same lock by its copy of the descriptor."""
     import fcntl
 
     fcntl.flock(file, fcntl.LOCK_UN)
@@ -71,20 +113,35 @@ def release_run(file: int) -> None:
 
 
 def is_held(folder: Path) -> bool:
-    """Say whether a living process owns this run."""
+    """Say whether a living process samples this run, on whatever host."""
     try:
-        os.close(hold_run(folder))
+        return any(_is_locked(path) for path in folder.glob(f"*{f.LOCK_SUFFIX}"))
+    except OSError:
+        return False
+
+
+def _is_locked(path: Path) -> bool:
+    import fcntl
+
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two that ask do not see each other
     except BlockingIOError:
         return True
     except OSError:
         return False
+    finally:
+        os.close(file)
     return False
 
 
 def unprocessed_runs(spool: Path) -> list[Path]:
     """Return the folders of runs whose journals changed since they were last taken in, oldest first."""
     try:
-        folders = sorted(entry.path for entry in os.scandir(spool) if entry.is_dir())
+        folders = sorted(entry.path for entry in os.scandir(spool) if entry.is_dir() and entry.name[0] != ".")
     except OSError:
         return []
     return [spool / folder for folder in folders if _changed(spool / folder)]

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from greenai.core.reading import CounterReading, Gap, PowerReading
+from greenai.host.descriptors import Descriptor
 from greenai.journal import format as f
 
 if TYPE_CHECKING:
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
     from greenai.host import Host
 
 
+# Made once: marks of the tracked program wait for it.
+_to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
+
+
 class JournalWriter:
     """The journal of one process.
 
     After a fork the child gets a file of its own at its first write, so two processes never share one.
     """
-
-    _file: int
 
     def __init__(
         self,
@@ -57,7 +60,7 @@ class JournalWriter:
         self._part = f"-{part}" if part else ""
         self._host = host
         self._index = {channel.id: index for index, channel in enumerate(channels)}
-        self._all = list(range(len(channels)))
+        self._all = list(self._index)
         self._first = {
             "version": f.VERSION,
             "role": role.value,
@@ -66,6 +69,10 @@ class JournalWriter:
             "channels": [channel.to_json() for channel in channels],
             "meta": meta or {},
         }
+        self._path = folder
+        self._pid = 0
+        self._closed = False
+        self._rotated = 0
         self._open()
 
     @property
@@ -98,9 +105,9 @@ class JournalWriter:
                 values.append(None)
                 gaps[str(position)] = reading.reason if isinstance(reading, Gap) else "unknown"
         line: dict[str, Any] = {"k": kind, "t": t_ns, "d": offsets, "v": values, **extra}
-        indexes = [self._index[reading.channel_id] for reading in readings]
-        if indexes != self._all:
-            line["c"] = indexes
+        channel_ids = [reading.channel_id for reading in readings]
+        if channel_ids != self._all:
+            line["c"] = [self._index[channel_id] for channel_id in channel_ids]
         if gaps:
             line["g"] = gaps
         if usage is not None:
@@ -127,42 +134,68 @@ class JournalWriter:
 
     def sync(self) -> None:
         """Make sure that what was written survives a crash of the machine."""
-        os.fsync(self._file)
+        if self._file.ours:
+            os.fsync(self._file.number)
 
     def close(self) -> None:
         """Write the last line and close the file. A forked child leaves its parent's journal alone."""
-        if self._file >= 0 and self._pid == os.getpid():
+        if not self._closed and self._pid == os.getpid():
             self.event(f.CLOSE)
-            os.close(self._file)
-            self._file = -1
+            self._file.close()
+            self._closed = True
+
+    def rotate(self) -> None:
+        """Go on in a new file: the one so far is never written again. To a reader they are one journal.
+
+        Raises:
+            OSError: The folder cannot be written; later lines make a new file.
+        """
+        if self._closed or self._pid != os.getpid():
+            return
+        self.event(f.CLOSE)
+        self._file.close()
+        self._rotated += 1
+        self._open()
 
     def _open(self) -> None:
-        self._pid = os.getpid()
-        self._path = self._folder / f"{self._host.name.replace('/', '_')}-{self._pid}{self._part}{f.SUFFIX}"
-        self._file = -1  # should opening fail, a forked child must not write into its parent's file
-        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Begin the file of this process."""
+        pid = os.getpid()
+        number = f"{f.PART_MARK}{self._rotated:06}" if self._rotated else ""
+        name = f"{self._host.name.replace('/', '_')}-{pid}{self._part}{number}"
+        path = self._folder / f"{name}{f.SUFFIX}"
+        if path != self._path:
+            self._path, self._torn, self._closed = path, False, False
         self._seq = 0
-        self._torn = False
-        self._write(
+        self._open_file()
+        self._put(
             {
                 "k": f.OPEN,
                 "t": self._host.clock.mono_ns(),
                 "wall_ns": self._host.clock.wall_ns(),
-                "pid": self._pid,
+                "pid": pid,
                 **self._first,
             }
         )
+        self._pid = pid  # only now: a file without its first line is of no use
+
+    def _open_file(self) -> None:
+        self._file = Descriptor(os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
     def _write(self, line: dict[str, Any]) -> None:
         if self._pid != os.getpid():
             self._first["role"] = "member"
             self._first["meta"] = {}
             self._open()
+        elif not self._file.ours:  # the program has closed what was not its own
+            self._open_file()
+        self._put(line)
+
+    def _put(self, line: dict[str, Any]) -> None:
         line["seq"] = self._seq
         self._seq += 1
         # A name that is no Unicode (a variable in another encoding) costs its odd bytes, not the line.
-        data = json.dumps(line, separators=(",", ":"), ensure_ascii=False).encode(errors="replace") + b"\n"
+        data = _to_json(line).encode(errors="replace") + b"\n"
         if self._torn:
             data = b"\n" + data
         # A full disk takes half a line. The next one starts clean; the reader counts the torn one.
-        self._torn = os.write(self._file, data) < len(data)
+        self._torn = os.write(self._file.number, data) < len(data)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from greenai.core.reading import Gap
 from greenai.core.units import NS_PER_S
+from greenai.sampler.guard import no_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,8 @@ class BackgroundReader:
         self._round_s = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name=f"greenai-{collector.name}", daemon=True)
-        self._thread.start()
+        with no_signals():
+            self._thread.start()
 
     def read(self) -> list[Reading]:
         """Return the last readings; gaps where there is none yet, or none any more."""

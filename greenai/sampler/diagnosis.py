@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from greenai.core.channel import Channel
     from greenai.core.collector import Incident
+    from greenai.core.reading import Reading
     from greenai.core.record import Energy
     from greenai.host import Host
     from greenai.plugins import LoadedCollectors
@@ -175,12 +176,13 @@ def _trial(
         meta={"name": "doctor", "scope": Scope.MACHINE.value, "rest_of_node": rest_of_node},
         channels=sensors.channels,
     )
+    found: dict[str, list[Reading]] = {}
     times: dict[str, set[int]] = {channel.id: set() for channel in sensors.channels}
     for number in range(int(_SLOWEST_S / _PAUSE_S) + 1):
         if number:
             sleep(_PAUSE_S)
         for reading in sensors.read()[1]:
-            log.readings.setdefault(reading.channel_id, []).append(reading)
+            found.setdefault(reading.channel_id, []).append(reading)
             if not isinstance(reading, Gap):
                 times[reading.channel_id].add(reading.t_mono_ns)
         if number * _PAUSE_S >= seconds and all(len(read) > 1 for read in times.values()):
@@ -189,6 +191,7 @@ def _trial(
     answered = [read for read in times.values() if len(read) > 1]
     if not answered or max(map(min, answered)) >= min(map(max, answered)):
         return None
+    log.readings = {**found}
     log.start_ns, log.last_ns = max(map(min, answered)), min(map(max, answered))
     log.stop = Stop(log.last_ns, RunState.COMPLETED, None, None)
     record = account(RunLog("doctor", (log,), "", 0.0)).record

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 from greenai.core.collector import Incident
 from greenai.core.text import Text
 from greenai.core.units import NS_PER_MS, NS_PER_S
-from greenai.journal.format import TICK
+from greenai.journal.format import SLEPT, TICK
+from greenai.sampler.guard import no_signals
 
 if TYPE_CHECKING:
     from greenai.host import Host
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from greenai.sampler.sensors import Sensors
 
 SYNC_EVERY_S = 5.0
+# The two clocks are read one after the other; less than this is their distance.
+LEAST_SLEEP_NS = 100 * NS_PER_MS
 
 _BEATS_LOST = Text(
     de="Messungen, die sich nicht schreiben ließen (Datenträger voll?): {count}.",
@@ -42,14 +45,21 @@ def sample(host: Host, sensors: Sensors, journal: JournalWriter, interval_s: flo
     due_ns = [start_ns] * len(beats_ns)  # of each collector
     round_ns = start_ns  # of the interval itself: it beats even where there is nothing to read
     lost = 0
+    asleep_ns = host.clock.asleep_ns()
     while True:
         # A beat that is due within a millisecond is read now: one line instead of two.
         soon_ns = host.clock.mono_ns() + NS_PER_MS
         ready = [number for number, at_ns in enumerate(due_ns) if at_ns < soon_ns]
         t_ns, readings = sensors.read(ready)
         usage = sensors.usage() if round_ns < soon_ns else None
+        slept_ns = host.clock.asleep_ns() - asleep_ns
         try:
+            if slept_ns >= LEAST_SLEEP_NS:
+                journal.event(SLEPT, ns=slept_ns)
+                asleep_ns += slept_ns
             journal.readings(TICK, t_ns, readings, usage)
+            for incident in sensors.news():
+                journal.incident(incident)
             if lost:
                 journal.incident(Incident("beats_lost", _BEATS_LOST.format(count=lost)))
                 lost = 0
@@ -83,7 +93,8 @@ class SamplerThread:
             name="greenai-sampler",
             daemon=True,
         )
-        self._thread.start()
+        with no_signals():
+            self._thread.start()
 
     def stop(self) -> None:
         """End the loop; waits for a read in progress, at most a second."""

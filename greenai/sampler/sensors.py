@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
+import os
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-from greenai.core.channel import Channel
 from greenai.core.collector import Available, Incident, Probe, Unavailable
 from greenai.core.cover import without_redundant_estimates
-from greenai.core.reading import CounterReading, Gap, PowerReading
+from greenai.core.reading import Gap
 from greenai.core.text import Text
 from greenai.plugins import load_collectors
 from greenai.sampler.background import BackgroundReader
+from greenai.sampler.checks import check_channels, checked
+from greenai.sampler.guard import READ_PATIENCE_S, HangsError
+from greenai.sampler.guarded import GuardedCollector, guarded, hangs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
+    from greenai.core.channel import Channel
     from greenai.core.collector import Collector
     from greenai.core.reading import Reading
     from greenai.core.usage import Usage
@@ -56,7 +59,14 @@ class OpenedCollector:
 
 
 class Sensors:
-    """The opened collectors of one host and the channels they read."""
+    """The opened collectors of one host and the channels they read.
+
+    Attributes:
+        channels: What is read.
+        incidents: What the record must say of the start.
+        sources: By channel id, what is read, see ``Available``.
+        late: Names of the collectors whose library did not answer in time; they may answer yet.
+    """
 
     def __init__(
         self,
@@ -65,15 +75,20 @@ class Sensors:
         incidents: Sequence[Incident],
         usage: UsageReader | None = None,
         sources: Mapping[str, str] | None = None,
+        late: Sequence[str] = (),
     ) -> None:
         self._host = host
         self._opened = tuple(opened)
-        # Marks and the sampling thread may read at the same moment; a collector is no place for two.
-        self._locks = tuple(threading.Lock() for _ in self._opened)
+        self._all = tuple(range(len(self._opened)))
+        self._pid = -1
+        self._readers: list[tuple[Collector | BackgroundReader, threading.Lock, list[str]]] = []
+        self._hanging: set[int] = set()
+        self._news: list[Incident] = []
         self._usage = usage
         self.sources: Mapping[str, str] = sources or {}
         self.channels: tuple[Channel, ...] = tuple(channel for item in opened for channel in item.channels)
         self.incidents: tuple[Incident, ...] = tuple(incidents)
+        self.late = tuple(late)
 
     def beats_s(self, interval_s: float) -> list[float]:
         """Return how often each collector must be read, seconds; each divides the interval evenly."""
@@ -82,22 +97,47 @@ class Sensors:
     def read(self, which: Iterable[int] | None = None) -> tuple[int, list[Reading]]:
         """Read once; return the time of the round and one reading per channel.
 
-        A collector that raises, against its contract, costs a gap on its own channels and nothing else.
+        A collector that hangs, or raises against its contract, costs a gap on its own channels and nothing else.
 
         Args:
             which: Numbers of the collectors to read, as in ``beats_s``; default is all.
         """
+        if self._pid != os.getpid():
+            # Marks and the sampling thread may read at the same moment; a collector is no place for two.
+            # In a forked child whoever held a lock is gone.
+            self._readers = [
+                (item.reader, threading.Lock(), [channel.id for channel in item.channels]) for item in self._opened
+            ]
+            self._pid = os.getpid()
         t_ns = self._host.clock.mono_ns()
         readings: list[Reading] = []
-        for number in range(len(self._opened)) if which is None else which:
-            item = self._opened[number]
+        for number in self._all if which is None else which:
+            reader, lock, channel_ids = self._readers[number]
             try:
-                with self._locks[number]:
-                    readings += _checked(item.reader.read(), item.channels)
+                if not (lock.acquire(blocking=False) or lock.acquire(timeout=READ_PATIENCE_S)):
+                    raise HangsError  # noqa: TRY301  # handled like one that hangs itself
+                try:
+                    found = reader.read()
+                finally:
+                    lock.release()
+                readings += checked(found, channel_ids)
+            except HangsError:
+                readings += self._gaps(channel_ids, "sensor_hangs")
+                if number not in self._hanging:
+                    self._hanging.add(number)
+                    self._news.append(hangs(self._opened[number].channels[0].collector))
             except (Exception, SystemExit) as error:  # noqa: BLE001  # one broken sensor must not blind the others
-                now_ns = self._host.clock.mono_ns()
-                readings += [Gap(channel.id, now_ns, type(error).__name__) for channel in item.channels]
+                readings += self._gaps(channel_ids, type(error).__name__)
         return t_ns, readings
+
+    def _gaps(self, channel_ids: Sequence[str], reason: str) -> list[Reading]:
+        now_ns = self._host.clock.mono_ns()
+        return [Gap(channel_id, now_ns, reason) for channel_id in channel_ids]
+
+    def news(self) -> list[Incident]:
+        """Return what the record must say of the readings since the last call: each collector that hangs, once."""
+        news, self._news = self._news, []
+        return news
 
     def usage(self) -> Usage | None:
         """Return how much of the machine the tracked work uses; None if unknown, or if nothing is shared out."""
@@ -113,10 +153,16 @@ class Sensors:
                 item.reader.close()
             except (Exception, SystemExit):  # noqa: BLE001, S112  # closing is a courtesy; the run is over
                 continue
+        if self._usage is not None:
+            self._usage.close()
 
 
 def probe_all(
-    host: Host, loaded: LoadedCollectors | None = None, *, slow: bool | None = None
+    host: Host,
+    loaded: LoadedCollectors | None = None,
+    *,
+    slow: bool | None = None,
+    late: Container[str] | None = None,
 ) -> tuple[list[ProbedCollector], list[Incident]]:
     """Ask every collector what it can read. A collector that raises is unavailable.
 
@@ -124,21 +170,23 @@ def probe_all(
         host: The machine.
         loaded: The collectors; default is all that are installed.
         slow: True asks the slow ones only, False the others; None all.
+        late: Asks those of these names only, however long it takes.
     """
     loaded = loaded or load_collectors(host)
     incidents = list(loaded.incidents)
     probed = []
-    for collector in loaded.collectors:
-        if slow is not None and collector.slow is not slow:
+    for found in loaded.collectors:
+        if (slow is not None and found.slow is not slow) or (late is not None and found.name not in late):
             continue
+        collector = guarded(found) if late is None else found
         try:
             probe: Probe = collector.probe()
             if not isinstance(probe, (Available, Unavailable)):
                 raise TypeError(f"probe() returned {probe!r}")  # noqa: TRY301  # handled like any other failure
             if isinstance(probe, Available):
-                _check_channels(host, collector.name, probe.channels)
+                check_channels(host, collector.name, probe.channels)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # somebody else's code
-            probe = Unavailable(Incident("sensor_failed", _FAILED.format(name=collector.name, reason=repr(error))))
+            probe = Unavailable(_failed(collector.name, error))
         probed.append(ProbedCollector(collector, probe))
     return probed, incidents
 
@@ -168,6 +216,7 @@ def open_sensors(
     loaded: LoadedCollectors | None = None,
     *,
     slow: bool | None = None,
+    late: Container[str] | None = None,
     usage: UsageReader | None = None,
     wanted: Callable[[Channel], bool] = lambda _channel: True,
 ) -> Sensors:
@@ -177,11 +226,12 @@ def open_sensors(
         host: The machine.
         loaded: The collectors; default is all that are installed.
         slow: True opens the slow ones only, False the others; None all.
+        late: Opens those of these names only, however long it takes.
         usage: Reads how much of the machine the tracked work uses, if the energy is to be shared out.
         wanted: Says which channels to open; default is all.
     """
-    probed, incidents = probe_all(host, loaded, slow=slow)
-    if slow:
+    probed, incidents = probe_all(host, loaded, slow=slow, late=late)
+    if slow or late is not None:
         incidents = []  # plug-ins that are broken are reported by those who open the others
     return open_probed(host, probed, incidents, usage=usage, wanted=wanted)
 
@@ -210,7 +260,7 @@ def open_probed(
                 item.collector.open(mine)
                 reader = BackgroundReader(host, item.collector, mine) if item.collector.slow else item.collector
             except (Exception, SystemExit) as error:  # noqa: BLE001  # somebody else's code
-                failures.append(Incident("sensor_failed", _FAILED.format(name=name, reason=repr(error))))
+                failures.append(hangs(name) if isinstance(error, HangsError) else _failed(name, error))
                 failed = item
                 break
             opened[name] = OpenedCollector(reader, mine)
@@ -226,39 +276,13 @@ def open_probed(
         if item.collector.name in opened and isinstance(item.probe, Available):
             named = item.probe.sources
             sources |= {channel.id: named.get(channel.id, "") for channel in opened[item.collector.name].channels}
-    return Sensors(host, tuple(opened.values()), (*incidents, *troubles, *failures), usage, sources)
+    late = [
+        item.collector.name
+        for item in probed
+        if isinstance(item.collector, GuardedCollector) and item.collector.late
+    ]
+    return Sensors(host, tuple(opened.values()), (*incidents, *troubles, *failures), usage, sources, late)
 
 
-def _check_channels(host: Host, collector: str, channels: Sequence[Channel]) -> None:
-    """Refuse what the journal's reader would refuse: with it goes the first line, and all that follows it.
-
-    Raises:
-        ValueError, KeyError, TypeError, AttributeError: A channel is not sound.
-    """
-    for channel in channels:
-        ours = (channel.collector, channel.host) == (collector, host.name)
-        if not ours or Channel.from_json(json.loads(json.dumps(channel.to_json()))) != channel:
-            raise ValueError(f"not a sound channel: {channel!r}")
-
-
-def _checked(readings: Sequence[Reading], channels: Sequence[Channel]) -> list[Reading]:
-    """Return the readings of a collector as the journal can write them: one per channel in order, whole numbers.
-
-    Raises:
-        TypeError, ValueError: These are no readings.
-    """
-    checked: list[Reading] = []
-    for reading in readings:
-        if type(reading) is CounterReading:
-            whole = type(reading.energy_uj) is int
-            checked.append(reading if whole else replace(reading, energy_uj=int(reading.energy_uj)))
-        elif type(reading) is PowerReading:
-            whole = type(reading.power_uw) is int
-            checked.append(reading if whole else replace(reading, power_uw=int(reading.power_uw)))
-        elif type(reading) is Gap:
-            checked.append(reading)
-        else:
-            raise TypeError(f"not a reading: {reading!r}")
-    if [reading.channel_id for reading in checked] != [channel.id for channel in channels]:
-        raise ValueError("not one reading for each channel")
-    return checked
+def _failed(name: str, error: BaseException) -> Incident:
+    return Incident("sensor_failed", _FAILED.format(name=name, reason=repr(error)))

@@ -1,4 +1,4 @@
-"""Slow sensors are found and read apart from the others: a sick controller must not delay the first reading."""
+"""Slow and late sensors are found and read apart: a sick controller must not delay the others' first reading."""
 
 from __future__ import annotations
 
@@ -7,29 +7,42 @@ from typing import TYPE_CHECKING
 
 from greenai.core.vocabulary import Role
 from greenai.journal.writer import JournalWriter
+from greenai.sampler.guard import no_signals
 from greenai.sampler.loop import sample
 from greenai.sampler.sensors import open_sensors
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from greenai.host import Host
     from greenai.sampler.sensors import Sensors
 
 PART = "slow"
+LATE_PART = "late"
 
 
 class SlowSampler:
-    """A thread that finds the slow sensors and samples them into a journal of its own."""
+    """A thread that finds slow sensors and samples them into a journal of its own."""
 
-    def __init__(self, host: Host, folder: Path, interval_s: float) -> None:
-        """Start; where there are no slow sensors the thread ends at once and leaves no file."""
+    def __init__(self, host: Host, folder: Path, interval_s: float, late: Sequence[str] = ()) -> None:
+        """Start; where there are no such sensors the thread ends at once and leaves no file.
+
+        Args:
+            host: The machine.
+            folder: The run's folder.
+            interval_s: Sampling interval.
+            late: Names of the collectors to wait for, as ``Sensors.late`` gives them, instead of the slow ones: a
+                driver that takes long to start is measured from then on.
+        """
         self._host = host
+        self._late = late
         self._folder = folder
         self._interval_s = interval_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="greenai-slow", daemon=True)
-        self._thread.start()
+        with no_signals():
+            self._thread.start()
 
     def _pause(self, seconds: float) -> bool:
         return self._stop.wait(seconds)
@@ -40,7 +53,7 @@ class SlowSampler:
         self._thread.join(timeout=0.5)
 
     def _run(self) -> None:
-        sensors = open_sensors(self._host, slow=True)
+        sensors = open_sensors(self._host, late=self._late) if self._late else open_sensors(self._host, slow=True)
         try:
             if sensors.channels or sensors.incidents:
                 self._sample(sensors)
@@ -50,7 +63,12 @@ class SlowSampler:
     def _sample(self, sensors: Sensors) -> None:
         try:
             journal = JournalWriter(
-                self._folder, self._host, Role.SAMPLER, sensors.channels, self._interval_s, part=PART
+                self._folder,
+                self._host,
+                Role.SAMPLER,
+                sensors.channels,
+                self._interval_s,
+                part=LATE_PART if self._late else PART,
             )
         except OSError:  # the disk is full, or the run's folder is gone: the other journals say so
             return

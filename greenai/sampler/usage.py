@@ -23,9 +23,10 @@ from greenai.host.cpu import busy_seconds
 from greenai.host.machine import read_text
 from greenai.host.processes import cpu_time_us, memory_bytes, process_tree
 from greenai.sampler.gpu_usage import GpuUsageReader
+from greenai.sampler.guard import READ_PATIENCE_S, Guard, HangsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from greenai.core.channel import Channel
     from greenai.host import Host
@@ -76,6 +77,7 @@ class UsageReader:
         self._root_pid = root_pid
         self._cgroup = _cgroup(host) if scope is Scope.CGROUP else None
         self._gpus: GpuUsageReader | None = None
+        self._guard = Guard()
         self._ticks_per_s = os.sysconf("SC_CLK_TCK")
 
     def watch_gpus(self, channels: Sequence[Channel]) -> None:
@@ -85,11 +87,23 @@ class UsageReader:
     def read(self) -> Usage:
         """Read once; what cannot be read is None."""
         t_ns = self._host.clock.mono_ns()
-        gpu_shares = self._gpus.read() if self._gpus is not None else None
+        gpu_shares = self._gpu_shares()
         own_cpu_us, own_memory_bytes = self._own_cgroup() if self._cgroup is not None else self._own_tree()
         return Usage(
             t_ns, own_cpu_us, self._machine_cpu_us(), own_memory_bytes, self._machine_memory_bytes(), gpu_shares
         )
+
+    def close(self) -> None:
+        """Let go of the GPUs."""
+        if self._gpus is not None:
+            self._gpus = None
+            self._guard.close(lambda: None)
+
+    def _gpu_shares(self) -> Mapping[str, float] | None:
+        try:
+            return self._guard.call(self._gpus.read, READ_PATIENCE_S) if self._gpus is not None else None
+        except HangsError:
+            return None
 
     def _pids(self) -> frozenset[int]:
         if self._cgroup is not None:

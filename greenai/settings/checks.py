@@ -7,6 +7,7 @@ from pathlib import Path
 
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
+from greenai.host.files import OF_THE_DISK
 
 _SQLITE_HEADER = b"SQLite format 3\0"
 
@@ -43,7 +44,7 @@ def sqlite_file(url: str) -> Path | None:
 def check_database(url: str) -> None:
     """Make sure the database can be written, as far as that can be told in a millisecond.
 
-    A server that does not answer is no error here: the journals wait for it.
+    A server that does not answer and a disk that is full are no errors here: the journals wait for them.
 
     Raises:
         ConfigError: The file or its folder cannot be written, is no database, or a driver is missing.
@@ -63,4 +64,6 @@ def check_database(url: str) -> None:
         else:
             path.touch(mode=0o600)  # an empty file is an empty database; no permission bits tell as much
     except OSError as error:
+        if error.errno in OF_THE_DISK:
+            return
         raise ConfigError(_NOT_WRITABLE.format(path=path, reason=error.strerror), _CHOOSE_OTHER) from error

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from itertools import accumulate
+from itertools import accumulate, chain
+from operator import sub
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,13 +38,12 @@ def encode(samples: Sequence[Sample]) -> bytes:
     Raises:
         ValueError: A time is beyond int64.
     """
-    values = [value if value is not None and abs(value) < _LIMIT else None for _, value in samples]
     gaps = bytearray((len(samples) + 7) // 8)
     filled: list[int] = []
     last = 0
-    for index, value in enumerate(values):
-        if value is None:
-            gaps[index // 8] |= 1 << (index % 8)
+    for _, value in samples:
+        if value is None or not -_LIMIT < value < _LIMIT:
+            gaps[len(filled) // 8] |= 1 << (len(filled) % 8)
         else:
             last = value
         filled.append(last)
@@ -81,7 +81,7 @@ def decode(data: bytes, count: int) -> list[Sample]:
 
 
 def _differences(numbers: Sequence[int]) -> list[int]:
-    return [number - before for before, number in zip([0, *numbers], numbers, strict=False)]
+    return list(map(sub, numbers, chain([0], numbers)))
 
 
 def _pack(numbers: Sequence[int]) -> bytes:

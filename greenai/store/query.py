@@ -63,7 +63,7 @@ def records(connection: Connection, rows: Sequence[RowMapping]) -> list[RunRecor
         ids = [row["id"] for row in batch]
         parts = {
             table.name: _by_run(connection, select(table).where(table.c.run_id.in_(ids)).order_by(table.c.ordinal))
-            for table in (s.channel, s.window, s.metric, s.incident)
+            for table in (s.channel, s.window, s.metric, s.incident, s.request_total, s.service_hour)
         }
         footprints = _by_run(
             connection, select(s.footprint).where(s.footprint.c.run_id.in_(ids)).order_by(s.footprint.c.version)
@@ -72,10 +72,7 @@ def records(connection: Connection, rows: Sequence[RowMapping]) -> list[RunRecor
         result += [
             to_record(
                 row,
-                parts["channel"][row["id"]],
-                parts["run_window"][row["id"]],
-                parts["metric"][row["id"]],
-                parts["incident"][row["id"]],
+                {name: of_runs[row["id"]] for name, of_runs in parts.items()},
                 footprints[row["id"]][-1] if footprints[row["id"]] else None,
                 {tag["key"]: tag["value"] for tag in tags[row["id"]]},
             )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from greenai.core.channel import Channel, Quality
+from greenai.core.checkpoints import CheckpointEnergy
 from greenai.core.collector import Incident
 from greenai.core.events import Metric
 from greenai.core.record import (
@@ -21,12 +22,13 @@ from greenai.core.record import (
     WindowEnergy,
     Work,
 )
+from greenai.core.requests import Hour, Requests
 from greenai.core.text import Text
 from greenai.core.views import RunRow
 from greenai.core.vocabulary import RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import RowMapping
 
@@ -64,6 +66,7 @@ def run_values(record: RunRecord) -> dict[str, Any]:
         "journal_sha256": record.journal.sha256,
         "hosts": list(record.hosts),
         "site": asdict(record.site),
+        "checkpoints": [asdict(checkpoint) for checkpoint in record.checkpoints],
     }
 
 
@@ -119,14 +122,19 @@ def to_row(row: RowMapping) -> RunRow:
 
 def to_record(
     row: RowMapping,
-    channels: Sequence[RowMapping],
-    windows: Sequence[RowMapping],
-    metrics: Sequence[RowMapping],
-    incidents: Sequence[RowMapping],
+    parts: Mapping[str, Sequence[RowMapping]],
     footprint: RowMapping | None,
     added_tags: dict[str, str],
 ) -> RunRecord:
-    """Put a record together from its rows."""
+    """Put a record together from its rows.
+
+    Args:
+        row: Of table ``run``.
+        parts: By table, the rows of what it has several of, in order.
+        footprint: The one in force.
+        added_tags: What people added later.
+    """
+    requests = parts["request_total"]
     energy = Energy(
         total_j=row["total_j"],
         low_j=row["low_j"],
@@ -134,7 +142,7 @@ def to_record(
         measured_share=row["measured_share"],
         scope=row["scope"],
         machine_total_j=row["machine_total_j"],
-        channels=tuple(_channel(channel) for channel in channels),
+        channels=tuple(_channel(channel) for channel in parts["channel"]),
     )
     per_unit_j = energy.total_j / row["units"] if energy.total_j is not None and row["units"] > 0 else None
     same = (
@@ -148,14 +156,17 @@ def to_record(
         tags={**row["tags"], **added_tags},
         environment=dict(row["environment"]),
         energy=energy,
-        windows=tuple(_window(window) for window in windows),
+        windows=tuple(_window(window) for window in parts["run_window"]),
         work=Work(row["units"], row["unit"], per_unit_j),
-        metrics=tuple(Metric(m["name"], m["value"], m["higher_is_better"]) for m in metrics),
+        metrics=tuple(Metric(m["name"], m["value"], m["higher_is_better"]) for m in parts["metric"]),
         incidents=tuple(
-            Incident(i["code"], Text.from_json(i["message"]), _read_text(i["remedy"])) for i in incidents
+            Incident(i["code"], Text.from_json(i["message"]), _read_text(i["remedy"])) for i in parts["incident"]
         ),
         journal=JournalFacts(row["journal_lines"], row["journal_bad_lines"], row["journal_sha256"]),
         site=Site(**row["site"]),
+        requests=Requests(**{name: requests[0][name] for name in Requests.__slots__}) if requests else None,
+        checkpoints=tuple(CheckpointEnergy(**checkpoint) for checkpoint in row["checkpoints"] or ()),
+        hours=tuple(Hour(**{name: hour[name] for name in Hour.__slots__}) for hour in parts["service_hour"]),
         emissions=_emissions(footprint) if footprint else None,
         cost=Cost(footprint["cost_amount"], footprint["currency"]) if footprint else None,
     )

@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 # The newest migration; a test holds it against the migrations folder.
-HEAD = "0002"
+HEAD = "0003"
 
 metadata = MetaData(
     naming_convention={
@@ -71,6 +71,7 @@ run = Table(
     Column("slurm", _json),
     Column("environment", _json, nullable=False),
     Column("site", _json, nullable=False),
+    Column("checkpoints", _json, nullable=True),  # NULL in runs of versions that knew none
     Index(None, "started_ms"),
     Index(None, "task", "approach"),
     Index(None, "year_month", "project", "total_j", "location_g"),
@@ -130,6 +131,46 @@ incident = Table(
     Column("remedy", _json),
 )
 
+# Of a service; a run has one row or none.
+request_total = Table(
+    "request_total",
+    metadata,
+    _of_run(),
+    Column("ordinal", Integer, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("units", Double, nullable=False),
+    Column("tokens", Double),
+    Column("busy_s", Double, nullable=False),
+    Column("idle_s", Double, nullable=False),
+    Column("busy_j", Double),
+    Column("idle_j", Double),
+    Column("energy_per_request_p50_j", Double),
+    Column("energy_per_request_p95_j", Double),
+    Column("energy_per_unit_p50_j", Double),
+    Column("energy_per_unit_p95_j", Double),
+    Column("energy_per_token_p50_j", Double),
+    Column("energy_per_token_p95_j", Double),
+)
+
+service_hour = Table(
+    "service_hour",
+    metadata,
+    _of_run(),
+    Column("ordinal", Integer, primary_key=True),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("duration_s", Double, nullable=False),
+    Column("energy_j", Double),
+    Column("busy_j", Double),
+    Column("idle_j", Double),
+    Column("requests", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("units", Double, nullable=False),
+    Column("tokens", Double),
+    Column("energy_per_request_p50_j", Double),
+    Column("energy_per_request_p95_j", Double),
+)
+
 footprint = Table(
     "footprint",
     metadata,
@@ -178,4 +219,4 @@ baseline = Table(
 )
 
 # What is written anew when a run is taken in again.
-OF_RUN = (channel, window, metric, incident, sample_chunk)
+OF_RUN = (channel, window, metric, incident, request_total, service_hour, sample_chunk)

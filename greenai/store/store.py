@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, delete, func, insert, select, update
@@ -81,6 +82,8 @@ class Store:
                 connection, s.metric, record.id, [{k: getattr(m, k) for k in m.__slots__} for m in record.metrics]
             )
             _add(connection, s.incident, record.id, [rows.incident_values(i) for i in record.incidents])
+            _add(connection, s.request_total, record.id, [asdict(record.requests)] if record.requests else [])
+            _add(connection, s.service_hour, record.id, [asdict(hour) for hour in record.hours])
             chunks = [chunk for index, (_, samples) in enumerate(channels) for chunk in _chunks(index, samples)]
             if chunks:
                 connection.execute(insert(s.sample_chunk), [{"run_id": record.id, **chunk} for chunk in chunks])

@@ -38,11 +38,17 @@ class FakeClock:
     def __init__(self, mono_ns: int = 1_000 * NS_PER_S, wall_ns: int = 1_790_000_000 * NS_PER_S) -> None:
         self._mono_ns = mono_ns
         self._wall_ns = wall_ns
+        self._asleep_ns = 0
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self._mono_ns += round(seconds * NS_PER_S)
         self._wall_ns += round(seconds * NS_PER_S)
+
+    def sleep(self, seconds: float) -> None:
+        """Suspend the machine for a while."""
+        self._wall_ns += round(seconds * NS_PER_S)
+        self._asleep_ns += round(seconds * NS_PER_S)
 
     def mono_ns(self) -> int:
         """Return the monotonic time."""
@@ -51,6 +57,10 @@ class FakeClock:
     def wall_ns(self) -> int:
         """Return the wall clock."""
         return self._wall_ns
+
+    def asleep_ns(self) -> int:
+        """Return for how long it was suspended."""
+        return self._asleep_ns
 
 
 class FakePerfCounter:

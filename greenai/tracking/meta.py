@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from greenai.core.vocabulary import Scope
     from greenai.host import Host
     from greenai.settings import Settings
+    from greenai.tracking.group import Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,15 @@ class RunOptions:
 
 
 def run_meta(
-    host: Host, settings: Settings, name: str, scope: Scope, *, name_given: bool, sampler_process: bool
+    host: Host,
+    settings: Settings,
+    name: str,
+    scope: Scope,
+    *,
+    name_given: bool,
+    sampler_process: bool,
+    service: bool,
+    group: Group | None,
 ) -> dict[str, Any]:
     """Return the description of a run as its journal keeps it."""
     return {
@@ -61,4 +70,6 @@ def run_meta(
         "slurm": slurm_facts(host),
         "environment": environment_facts(host),
         "sampler_process": sampler_process,
+        "service": service,
+        "group": group and {"launcher": group.launcher, "rank": group.rank, "size": group.size},
     }

@@ -1,21 +1,37 @@
-"""Starting and ending the sampler beside the tracked program."""
+"""Starting, watching and ending the sampler beside the tracked program."""
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
+import select
+import socket
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Protocol
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakSet
 
-from greenai.sampler_process import STOP_WORD, Order, ingest_command
+from greenai.host.descriptors import Descriptor
+from greenai.host.processes import start_ticks
+from greenai.sampler.guard import no_signals
+from greenai.sampler_process import STOP_WORD, Order
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from greenai.core.vocabulary import Scope
     from greenai.settings import Settings
+
+# The shell puts the sampler behind itself and ends: so it is no child of the tracked program, and one that waits
+# for its children (os.wait) does not wait for it. A background command reads /dev/null unless told otherwise.
+_DETACHED = ("sh", "-c", 'exec 3<&0; "$@" <&3 3<&- &', "sh")
+
+MOST_RESTARTS = 5
+_PAUSE_S = 0.2
 
 
 class Sampling(Protocol):
@@ -26,60 +42,169 @@ class Sampling(Protocol):
 
 
 class SamplerChild:
-    """The sampler as a child process. It dies with this one, however this one dies."""
+    """The sampler as a process of its own.
 
-    def __init__(self, folder: Path, settings: Settings, scope: Scope) -> None:
+    It ends with this one, however this one ends. If it dies itself, it is started again.
+    """
+
+    def __init__(
+        self, folder: Path, settings: Settings, scope: Scope, *, service: bool, died: Callable[[int], None]
+    ) -> None:
         """Start it; nobody waits until it is ready.
 
         Args:
             folder: The run's folder in the spool.
             settings: The settings in force.
             scope: Whose energy the run is, resolved for this machine.
+            service: Whether the run may go on for months.
+            died: Told when it died before it was to stop, and how often that has happened.
 
         Raises:
             OSError: No process can be started here.
         """
-        database = settings.db if settings.ingest == "background" else None
-        order = Order(str(folder), settings.interval_s, settings.knowledge, scope, database)
-        # -P: a file named like a standard module in the user's folder must not be imported.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "greenai.sampler_process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
         self._pid = os.getpid()
-        self._stdin = self._process.stdin
-        self._tell(order.to_line())
+        self._order = Order(
+            folder=str(folder),
+            interval_s=settings.interval_s,
+            knowledge=settings.knowledge,
+            scope=scope,
+            database=settings.db if settings.ingest == "background" else None,
+            service=service,
+            pid=self._pid,
+            started_ticks=start_ticks(self._pid),
+        )
+        self._died = died
+        self._stopped = False
+        self._changing = threading.Lock()
+        self._line = self._start()
+        _AT_WORK.add(self)
+        with suppress(RuntimeError), no_signals():  # no more threads here: then nobody starts it again
+            threading.Thread(target=self._watch, name="greenai-watch", daemon=True).start()
 
     def stop(self) -> None:
-        """Say stop, and leave it to a thread to collect the exit status."""
+        """Say stop."""
         if self._pid != os.getpid():
             return  # a forked child: the sampler is its parent's
-        self._tell(STOP_WORD)
-        if self._stdin is not None:
-            with contextlib.suppress(OSError):
-                self._stdin.close()
+        with self._changing:
+            self._stopped = True
+            self._line.write(STOP_WORD)
+
+    def let_go(self) -> None:
+        """Forget it, in a forked child: the sampler must see its end of the pipe when the parent dies."""
+        self._line.close()
+
+    def _start(self) -> _Line:
+        ours, theirs = socket.socketpair()
         try:
-            threading.Thread(target=self._process.wait, name="greenai-reaper", daemon=True).start()
-        except RuntimeError:  # no more threads: then nobody collects it, and Popen need not complain
-            self._process.returncode = 0
+            _start_process(theirs.fileno())
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        line = _Line(ours)
+        line.write(self._order.to_line())
+        return line
 
-    def _tell(self, line: bytes) -> None:
-        if self._stdin is not None:
-            with contextlib.suppress(OSError):
-                os.write(self._stdin.fileno(), line)
+    def _watch(self) -> None:
+        for count in range(1, MOST_RESTARTS + 2):
+            self._line.wait_for_reader_to_go()
+            if self._done():
+                return
+            with suppress(Exception):  # our failure never harms the tracked program
+                self._died(count)
+            if count > MOST_RESTARTS:
+                return
+            time.sleep(_PAUSE_S * (2 ** (count - 1) - 1))  # at once the first time
+            if self._done():
+                return
+            with self._changing:
+                self._line.close()
+                try:
+                    self._line = self._start()
+                except OSError:
+                    return
+
+    def _done(self) -> bool:
+        """Say whether it was to end, or cannot be reached any more; let go of it then."""
+        with self._changing:
+            if self._stopped or not self._line.ours:
+                self._line.close()
+                return True
+            return False
 
 
-def ingest_detached(folder: Path, database: str) -> None:
-    """Take a finished run into the database in a process that outlives this one. Failing is no harm."""
-    with contextlib.suppress(OSError):
-        process = subprocess.Popen(
-            ingest_command(str(folder)),
-            env={**os.environ, "GREENAI_DB": database},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        process.returncode = 0  # it outlives this process; nobody waits for it, and Popen need not complain
+class _Line:
+    """Our end of the sampler's stdin: a socket, since writing to a pipe that nobody reads raises a signal."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+        self._descriptor = Descriptor(end.fileno())
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is still the socket it was, and not a file of the program's."""
+        return self._descriptor.ours
+
+    def write(self, line: bytes) -> None:
+        """Write, if somebody reads. Waits for nobody."""
+        if self.ours:
+            with suppress(OSError):
+                self._end.send(line, socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
+
+    def close(self) -> None:
+        """Close it, if it is still ours."""
+        self._descriptor.close()
+        self._end.detach()
+
+    def wait_for_reader_to_go(self) -> None:
+        """Return when nobody reads from it any more."""
+        poll = select.poll()
+        with suppress(OSError, ValueError):
+            poll.register(self._end.fileno(), 0)  # asked for nothing: POLLHUP and POLLNVAL are told anyway
+            poll.poll()
+
+
+def _start_process(stdin: int) -> None:
+    # A session of its own: what is meant for the program's group (Ctrl-C, a kill of all of it) passes it by.
+    options: Any = {
+        "stdin": stdin,
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+        "start_new_session": True,
+    }
+    # -P: a file named like a standard module in the user's folder must not be imported.
+    command = (_interpreter(), "-P", "-m", "greenai.sampler_process")
+    try:
+        code = subprocess.run([*_DETACHED, *command], check=False, **options).returncode
+    except FileNotFoundError:  # no shell here: then it is our child
+        process = subprocess.Popen(command, **options)
+        with suppress(RuntimeError), no_signals():
+            threading.Thread(target=process.wait, name="greenai-reaper", daemon=True).start()
+        return
+    if code != 0:
+        raise OSError(code, "the shell could start no process")
+
+
+def _interpreter() -> str:
+    """Return the Python interpreter; inside another program (a web server) that is not ``sys.executable``.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    for path in (sys.executable or "", f"{sys.prefix}/bin/python3"):
+        if os.path.basename(path).startswith(("python", "pypy")) and os.access(path, os.X_OK):  # noqa: PTH119  # hot
+            return path
+    raise FileNotFoundError(errno.ENOENT, "no Python interpreter", sys.executable)
+
+
+_AT_WORK: WeakSet[SamplerChild] = WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for sampler in list(_AT_WORK):
+        sampler.let_go()
+    _AT_WORK.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -6,36 +6,57 @@ incident on the record and one log line.
 
 from __future__ import annotations
 
-import contextlib
+import atexit
 import math
 import os
-from pathlib import Path
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from greenai.core.collector import Incident
-from greenai.core.errors import ConfigError
 from greenai.core.events import ProcessLog, RunLog
 from greenai.core.text import Text
 from greenai.core.vocabulary import Role, RunState, Scope
 from greenai.host import this_host
 from greenai.journal import format as f
-from greenai.journal.spool import create_run_folder, hold_run, is_held, new_run_id, release_run
 from greenai.journal.writer import JournalWriter
 from greenai.sampler import SamplerThread, SlowSampler, UsageReader, open_sensors, resolve_scope
 from greenai.settings.checks import check_database
+from greenai.tracking.announcement import Announcement
+from greenai.tracking.duty import Duty, duty_of
 from greenai.tracking.meta import run_meta
-from greenai.tracking.sampling import SamplerChild, Sampling
+from greenai.tracking.place import Place, find_place
+from greenai.tracking.sampling import MOST_RESTARTS, SamplerChild, Sampling
 
 if TYPE_CHECKING:
+    from greenai.host import Host
     from greenai.settings import Settings
 
 _NO_CHILD = Text(
     de="Der Messprozess ließ sich nicht starten ({reason}); gemessen wird in einem Thread des Programms.",
     en="The sampling process could not be started ({reason}); a thread of the program samples instead.",
 )
-_NO_JOURNAL = Text(
-    de="Im Journalordner {path} lässt sich nichts anlegen ({reason}).",
-    en="Nothing can be created in the journal folder {path} ({reason}).",
+_RESTARTED = Text(
+    de="Der Messprozess starb und wurde neu gestartet (zum {count}. Mal).",
+    en="The sampling process died and was started again (time {count}).",
+)
+_GONE = Text(
+    de="Der Messprozess starb {count}-mal; gemessen wird nun in einem Thread des Programms.",
+    en="The sampling process died {count} times; a thread of the program samples from now on.",
+)
+_TAKEN_OVER = Incident(
+    "sampling_taken_over",
+    Text(
+        de="Der Prozess, der hier maß, ist zu Ende; dieser misst weiter.",
+        en="The process that sampled here has ended; this one goes on.",
+    ),
+)
+_LEFT_OPEN = Incident(
+    "run_left_open",
+    Text(
+        de="Der Lauf war noch offen, als das Programm endete; er wurde dort geschlossen.",
+        en="The run was still open when the program ended; it was closed there.",
+    ),
 )
 _WRITE_FAILED = Text(
     de="Ein Teil der Messung ging verloren: {reason}.",
@@ -43,123 +64,168 @@ _WRITE_FAILED = Text(
 )
 
 
-# Runs that this process owns, and announces to those that it starts.
-_OWNED: dict[str, int] = {}
-_ENDED = -1
-
-
 class Session:
-    """The write side of one run in one process."""
+    """The write side of one run in one process.
 
-    def __init__(self, folder: Path, settings: Settings, *, owner: bool) -> None:
-        self.folder = folder
+    Attributes:
+        folder: The run's folder in the spool.
+        settings: The settings in force.
+        owner: Whether this process began the run.
+        whole: Whether what this process tracks is the whole run, and not a part of it.
+        host: This machine.
+        sensors: Its sensors, open.
+        lost: Incidents that could not be written down.
+    """
+
+    def __init__(self, place: Place, settings: Settings, host: Host) -> None:
+        self.folder = place.folder
         self.settings = settings
-        self.owner = owner
-        self.lost: list[Incident] = []  # incidents that could not be written down
-        self._host = this_host(settings.knowledge)
+        self.owner = place.role is Role.OWNER
+        self.whole = self.owner and place.group is None
+        self.host = host
+        self.lost: list[Incident] = []
+        self.running = True
+        self._place = place
         self._pid = os.getpid()
-        self._lock = -1
-        self._sampling: list[Sampling] = []
-        self._before: dict[str, str | None] = {}  # environment before the run was announced
+        self._scope = Scope.MACHINE
+        self._service = False
+        self._usage: UsageReader | None = None
+        self._duty: Duty | None = None
+        self._sampling_in_child = False
+        self._no_child: Incident | None = None  # why not
+        self._announcement: Announcement | None = None
         self._journal: JournalWriter | None = None
 
     @classmethod
-    def begin(cls, settings: Settings, name: str, *, name_given: bool, in_process: bool = False) -> Session:
-        """Start a run, or join the one that this process was started in.
+    def begin(
+        cls,
+        settings: Settings,
+        name: str,
+        *,
+        name_given: bool,
+        announce: bool = True,
+        service: bool = False,
+    ) -> Session:
+        """Start a run, or join the one that this process belongs to.
 
         Args:
             settings: The settings in force.
             name: Name of the run, or of the window if a run is joined.
             name_given: True if a person chose the name.
-            in_process: Sample in a thread instead of a child process (for the command wrapper).
+            announce: Let programs started from here find the run by the environment of this process.
+            service: The run may go on for months, and processes of one parent share it.
 
         Raises:
-            ConfigError: The spool or the database cannot be written.
+            ConfigError: The settings name a spool or a database that cannot be written.
         """
-        joined = running_run(settings)
-        if joined is not None:
-            session = cls(joined, settings, owner=False)
-        else:
-            if settings.ingest == "background":
-                check_database(settings.db)
-            session = cls(create_run_folder(settings.spool, new_run_id()), settings, owner=True)
-        session._start(name, name_given=name_given, in_process=in_process)
+        host = this_host(settings.knowledge)
+        place = find_place(settings, host.name, name, siblings=service)
+        if place.role is Role.OWNER and settings.ingest == "background":
+            check_database(settings.db)
+        session = cls(place, settings, host)
+        session._start(name, name_given=name_given, announce=announce, service=service)
         return session
 
-    def _start(self, name: str, *, name_given: bool, in_process: bool) -> None:
-        scope, trouble = resolve_scope(self._host, Scope(self.settings.scope))
-        if self.owner:
-            with contextlib.suppress(OSError):  # a file system without locks: nobody can join, nothing else
-                self._lock = hold_run(self.folder)
-            if not in_process:
-                try:
-                    self._sampling.append(SamplerChild(self.folder, self.settings, scope))
-                except OSError as error:
-                    trouble = Incident("sampler_in_thread", _NO_CHILD.format(reason=error.strerror))
-        child = bool(self._sampling)
-        # A member's windows are cut out of what owner and sampler read.
-        shared_out = self.owner and scope is not Scope.MACHINE
-        usage = UsageReader(self._host, scope, self._pid) if shared_out else None
-        self._sensors = open_sensors(self._host, slow=False, usage=usage)
-        meta = run_meta(self._host, self.settings, name, scope, name_given=name_given, sampler_process=child)
-        role = Role.OWNER if self.owner else Role.MEMBER
-        try:
-            self._journal = JournalWriter(
-                self.folder, self._host, role, self._sensors.channels, self.settings.interval_s, meta
-            )
-        except OSError as error:
-            self._stop_sampling()
-            self._sensors.close()
-            self._release()
-            raise ConfigError(_NO_JOURNAL.format(path=self.folder, reason=error.strerror)) from error
-        if self.owner and not child:
-            self._sample_here(self._journal, usage)
-        if trouble:
-            self.incident(trouble)
-        if self.owner:
-            if not in_process:
-                self._announce()
+    def part_name(self, name: str) -> str:
+        """Return what the part of this process is called in the run."""
+        group = self._place.group
+        return name if group is None or group.rank is None else f"{name} (rank {group.rank})"
+
+    def _start(self, name: str, *, name_given: bool, announce: bool, service: bool) -> None:
+        self._scope, trouble = resolve_scope(self.host, Scope(self.settings.scope))
+        self._service = service
+        if self._place.writable:
+            self._take_duty()
+        # A member's windows are cut out of what the others read.
+        shared_out = self._marks_ends and self._scope is not Scope.MACHINE
+        self._usage = UsageReader(self.host, self._scope, self._pid) if shared_out else None
+        self.sensors = open_sensors(self.host, slow=False, usage=self._usage)
+        meta = run_meta(
+            self.host,
+            self.settings,
+            name,
+            self._scope,
+            name_given=name_given,
+            sampler_process=self._sampling_in_child,
+            service=service,
+            group=self._place.group,
+        )
+        if self._place.writable:
+            self._open_journal(meta)
+        if self._duty is not None and self._no_child is not None:
+            self._duty.sample_by(self._sample_in_threads())
+        for incident in (*self._place.troubles, trouble):
+            if incident is not None:
+                self.incident(incident)
+        if self._marks_ends:
+            if announce:
+                self._announcement = Announcement(self.folder)
+            atexit.register(self._end_with_program)
             self.mark(f.START)
 
-    def _sample_here(self, journal: JournalWriter, usage: UsageReader | None) -> None:
-        """Sample in threads of this process."""
-        for incident in self._sensors.incidents:
-            self.incident(incident)
-        if usage is not None:
-            usage.watch_gpus(self._sensors.channels)
-        interval_s = self.settings.interval_s
-        self._sampling.append(SlowSampler(self._host, self.folder, interval_s))
-        self._sampling.append(SamplerThread(self._host, self._sensors, journal, interval_s))
-
-    def _announce(self) -> None:
-        """Let programs and workers that are started from here find the run, so that they become part of it."""
-        _OWNED[self.folder.name] = self._pid
-        values = {"GREENAI_RUN_ID": self.folder.name, "GREENAI_SPOOL": str(self.settings.spool)}
-        self._before = {name: os.environ.get(name) for name in values}
-        os.environ.update(values)
-
-    def _renounce(self) -> None:
-        _OWNED[self.folder.name] = _ENDED
-        if self._before and os.environ.get("GREENAI_RUN_ID") == self.folder.name:
-            for name, value in self._before.items():
-                # Runs in threads need not end in the order they began: one that is over is not announced again.
-                if value is None or _OWNED.get(self._before["GREENAI_RUN_ID"] or "") == _ENDED:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
-        self._before = {}
-
     @property
-    def running(self) -> bool:
-        """Whether the run still goes on."""
-        return self._journal is not None
+    def _marks_ends(self) -> bool:
+        return self._place.role is not Role.MEMBER
+
+    def _take_duty(self) -> None:
+        self._duty = duty_of(self.folder, self.host.name)
+        if self._place.lock < 0 and self.owner:  # a file system without locks
+            self._duty.sample_without_lock(self)
+        else:
+            self._duty.enter(self, self._place.lock)
+
+    def start_sampling(self, *, taken_over: bool) -> list[Sampling]:
+        """Sample this run here, because the duty to do so is ours."""
+        if taken_over:
+            self.incident(_TAKEN_OVER)
+        try:
+            child = SamplerChild(
+                self.folder, self.settings, self._scope, service=self._service, died=self._sampler_died
+            )
+        except OSError as error:
+            self._no_child = Incident("sampler_in_thread", _NO_CHILD.format(reason=error.strerror))
+            return self._sample_in_threads() if taken_over else []  # at the start there is no journal yet
+        self._sampling_in_child = True
+        return [child]
+
+    def _sampler_died(self, count: int) -> None:
+        if count <= MOST_RESTARTS:
+            self.incident(Incident("sampler_restarted", _RESTARTED.format(count=count)))
+        elif self._duty is not None:
+            self._no_child = Incident("sampler_in_thread", _GONE.format(count=count))
+            self._duty.sample_by(self._sample_in_threads())
+
+    def _sample_in_threads(self) -> list[Sampling]:
+        if self._no_child is not None:
+            self.incident(self._no_child)
+        if self._journal is None:
+            return []
+        for incident in self.sensors.incidents:
+            self.incident(incident)
+        if self._usage is not None:
+            self._usage.watch_gpus(self.sensors.channels)
+        interval_s = self.settings.interval_s
+        samplers: list[Sampling] = [SlowSampler(self.host, self.folder, interval_s)]
+        if self.sensors.late:
+            samplers.append(SlowSampler(self.host, self.folder, interval_s, self.sensors.late))
+        return [*samplers, SamplerThread(self.host, self.sensors, self._journal, interval_s)]
+
+    def _open_journal(self, meta: dict[str, Any]) -> None:
+        try:
+            self._journal = JournalWriter(
+                self.folder, self.host, self._place.role, self.sensors.channels, self.settings.interval_s, meta
+            )
+        except (
+            OSError
+        ) as error:  # the disk is full, or the run's folder is gone: no reason to keep a job from running
+            self.lost.append(Incident("journal_write_failed", _WRITE_FAILED.format(reason=repr(error))))
 
     def empty_log(self, name: str) -> RunLog:
         """Return what is known of a run without its journals: nothing but its name."""
-        clock = self._host.clock
+        clock = self.host.clock
         process = ProcessLog(
             role=Role.OWNER,
-            host=self._host.name,
+            host=self.host.name,
             pid=self._pid,
             wall_ns=clock.wall_ns(),
             mono_ns=clock.mono_ns(),
@@ -170,11 +236,13 @@ class Session:
 
     def mark(self, kind: str, **extra: Any) -> None:
         """Read all sensors now and write a marked line."""
-        t_ns, readings = self._sensors.read()
-        usage = self._sensors.usage()
+        if self._journal is None:
+            return
+        t_ns, readings = self.sensors.read()
+        usage = self.sensors.usage()
         if kind in (f.START, f.BEGIN):
             # A stretch begins after its first readings and ends before its last: they enclose it.
-            t_ns = self._host.clock.mono_ns()
+            t_ns = self.host.clock.mono_ns()
         self._write(lambda journal: journal.readings(kind, t_ns, readings, usage, **extra))
 
     def event(self, kind: str, **content: Any) -> None:
@@ -184,30 +252,37 @@ class Session:
     def incident(self, incident: Incident) -> None:
         """Put an incident on the record, and one line into the log."""
         _log(incident.message)
+        if self._journal is None:
+            self.lost.append(incident)
         self._write(lambda journal: journal.incident(incident))
 
     def end(self, state: RunState, exit_code: int | None = None, error: str | None = None) -> None:
-        """Write the stop mark (owner) and let go of everything. Waits for nobody."""
-        if self._pid != os.getpid():
+        """Write the stop mark and let go of everything. Waits for nobody. Calling it again does nothing."""
+        if self._pid != os.getpid() or not self.running:
             return  # a forked child leaves its parent's run alone
-        if self.owner:
-            self._renounce()
+        self.running = False
+        if self._marks_ends:
+            atexit.unregister(self._end_with_program)
+            if self._announcement is not None:
+                self._announcement.take_back()
             self.mark(f.STOP, state=state.value, exit_code=exit_code, error=error)
-        self._stop_sampling()
-        self._sensors.close()
+        if self._duty is not None:
+            self._duty.leave(self)
+        self.sensors.close()
         if self._journal is not None:
             self._write(JournalWriter.close)
             self._journal = None
-        self._release()
 
-    def _release(self) -> None:
-        if self._lock >= 0:
-            release_run(self._lock)
-            self._lock = -1
-
-    def _stop_sampling(self) -> None:
-        while self._sampling:
-            self._sampling.pop().stop()
+    def _end_with_program(self) -> None:
+        """End the run that the program left open."""
+        if self._pid != os.getpid() or not self.running:
+            return  # a forked child
+        # What an interactive interpreter remembers as the last error need not be how it ends.
+        error = getattr(sys, "last_value", None) if not hasattr(sys, "ps1") else None
+        state = RunState.COMPLETED if error is None else RunState.FAILED
+        with suppress(Exception):  # our failure never harms the tracked program
+            self.incident(_LEFT_OPEN)
+            self.end(state, error=type(error).__name__ if error is not None else None)
 
     def _write(self, action: Any) -> None:
         if self._journal is None:
@@ -221,17 +296,6 @@ class Session:
             if not self.lost:
                 _log(_WRITE_FAILED.format(reason=error))
             self.lost.append(Incident("journal_write_failed", _WRITE_FAILED.format(reason=repr(error))))
-
-
-def running_run(settings: Settings) -> Path | None:
-    """Return the folder of the living run that this process was started in (``GREENAI_RUN_ID``), if any."""
-    run_id = os.environ.get("GREENAI_RUN_ID", "")
-    if run_id in ("", "..") or Path(run_id).name != run_id:
-        return None
-    if _OWNED.get(run_id) in (os.getpid(), _ENDED):
-        return None  # another run of this very program, not one around it; or one that is ending
-    folder = settings.spool / run_id
-    return folder if folder.is_dir() and is_held(folder) else None
 
 
 def _log(message: Text) -> None:

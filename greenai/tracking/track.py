@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from greenai.plugins import preload_collectors
@@ -11,28 +12,30 @@ from greenai.settings import load_settings
 from greenai.settings.values import run_name
 from greenai.tracking.meta import RunOptions
 from greenai.tracking.run import Run, current_run
+from greenai.tracking.wrapping import wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+    from collections.abc import Mapping
     from types import TracebackType
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Begin = Callable[[str], Run]  # with the name a run gets if nobody chose one
 
 
 class Tracker:
     """What ``track(...)`` returns: a decorator and a context manager, used once or many times."""
 
-    def __init__(self, options: RunOptions) -> None:
-        self._options = options
+    def __init__(self, begin: Begin) -> None:
+        self._begin = begin
         self._open: list[Run] = []
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Decorate: each call is a run. Result, exception and signature stay as they are."""
-        return _wrap(function, self._options)
+        return _wrap(function, self._begin)
 
     def __enter__(self) -> Run:
-        run = _begin(self._options, "run")
+        run = self._begin("run")
         self._open.append(run)
         return run
 
@@ -76,10 +79,11 @@ def track(
     scope: str | None = None,
     zone: str | None = None,
     interval_s: float | None = None,
+    synchronize: bool = False,
 ) -> Tracker: ...
 
 
-def track(name: Any = None, **options: Any) -> Any:
+def track(name: Any = None, *, synchronize: bool = False, **options: Any) -> Any:
     """Track energy and CO2 of a function or a block.
 
     As a decorator, with or without arguments, or in ``with`` and ``async with``::
@@ -91,7 +95,6 @@ def track(name: Any = None, **options: Any) -> Any:
             run.add_units(10_000)
 
     Args:
-        **options: See below.
         name: Name of the run; default is the function's name. Runs of the same name are repeats.
         project: Project, for sums.
         task: Task, for comparisons.
@@ -102,6 +105,9 @@ def track(name: Any = None, **options: Any) -> Any:
         scope: Whose energy: ``auto``, ``machine``, ``process`` or ``cgroup``.
         zone: Grid whose CO2 factor applies, e.g. ``DE``.
         interval_s: Sampling interval in seconds.
+        synchronize: Before each reading at start, stop and windows wait until the accelerators (PyTorch, JAX,
+            CuPy) have done what was queued. It costs pipelining and is therefore off; see ``Run.window``.
+        **options: The others of these.
 
     Raises:
         ConfigError: A setting is wrong, or spool or database cannot be written; before user code starts.
@@ -112,17 +118,19 @@ def track(name: Any = None, **options: Any) -> Any:
         raise TypeError(f"track() got an unexpected keyword argument {min(unknown)!r}")
     preload_collectors()
     if callable(name):
-        return _wrap(name, RunOptions(**options))
-    return Tracker(RunOptions(name=run_name(name) if name is not None else None, **options))
+        return _wrap(name, functools.partial(_begin, RunOptions(**options), synchronize))
+    chosen = RunOptions(name=run_name(name) if name is not None else None, **options)
+    return Tracker(functools.partial(_begin, chosen, synchronize))
 
 
-def _begin(options: RunOptions, default_name: str) -> Run:
+def _begin(options: RunOptions, synchronize: bool, default_name: str) -> Run:
     settings = load_settings(options.overrides())
     return Run(
         settings,
         options.name or default_name,
         name_given=options.name is not None,
         inside=current_run(),
+        synchronize=synchronize,
     )
 
 
@@ -132,81 +140,6 @@ def _check_function(function: Any) -> None:
         raise TypeError(f"track() decorates functions, not {kind}; put it below @classmethod and @staticmethod")
 
 
-def _wrap(function: Callable[P, R], options: RunOptions) -> Callable[P, R]:
+def _wrap(function: Callable[P, R], begin: Begin) -> Callable[P, R]:
     _check_function(function)
-    default_name = getattr(function, "__name__", "run")
-    if inspect.isasyncgenfunction(function):
-        return functools.wraps(function)(_async_generator(function, options, default_name))
-    if inspect.iscoroutinefunction(function):
-        return functools.wraps(function)(_coroutine(function, options, default_name))
-    if inspect.isgeneratorfunction(function):
-        return functools.wraps(function)(_generator(function, options, default_name))
-
-    @functools.wraps(function)
-    def tracked(*args: P.args, **kwargs: P.kwargs) -> R:
-        run = _begin(options, default_name)
-        try:
-            result = function(*args, **kwargs)
-        except BaseException as error:
-            run.finish(error)
-            raise
-        run.finish()
-        return result
-
-    return tracked
-
-
-def _coroutine(function: Any, options: RunOptions, name: str) -> Any:
-    async def tracked(*args: Any, **kwargs: Any) -> Any:
-        run = _begin(options, name)
-        try:
-            result = await function(*args, **kwargs)
-        except BaseException as error:
-            run.finish(error)
-            raise
-        run.finish()
-        return result
-
-    return tracked
-
-
-def _generator(function: Any, options: RunOptions, name: str) -> Any:
-    def tracked(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        run = _begin(options, name)
-        try:
-            result = yield from function(*args, **kwargs)
-        except BaseException as error:
-            run.finish(error)
-            raise
-        run.finish()
-        return result
-
-    return tracked
-
-
-def _async_generator(function: Any, options: RunOptions, name: str) -> Any:
-    async def tracked(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        run = _begin(options, name)
-        inner = function(*args, **kwargs)
-        step = inner.asend(None)
-        try:
-            while True:
-                try:
-                    item = await step
-                except StopAsyncIteration:
-                    break
-                try:
-                    sent = yield item
-                except GeneratorExit:
-                    await inner.aclose()
-                    raise
-                except BaseException as error:  # noqa: BLE001  # thrown in by the consumer: it is the inner one's
-                    step = inner.athrow(error)
-                else:
-                    step = inner.asend(sent)
-        except BaseException as error:
-            run.finish(error)
-            raise
-        run.finish()
-
-    return tracked
+    return wrapped(function, functools.partial(begin, getattr(function, "__name__", "run")))

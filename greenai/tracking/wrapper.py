@@ -4,37 +4,60 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
+import threading
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenai.carbon.footprint import with_footprint
 from greenai.core.account import account
+from greenai.core.errors import ConfigError
+from greenai.core.text import Text
 from greenai.core.vocabulary import RunState
 from greenai.journal import format as f
 from greenai.journal.reader import read_run
 from greenai.settings.values import LONGEST_LABEL
-from greenai.tracking.sampling import ingest_detached
+from greenai.tracking.aftermath import Aftermath, left_running, names_of
+from greenai.tracking.announcement import announced
+from greenai.tracking.command import Command, inherited_environ, inherited_files, keep_to_ourselves
+from greenai.tracking.leftovers import adopt_orphans
 from greenai.tracking.session import Session
+from greenai.tracking.signals import HeldSignals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from types import FrameType
+    from collections.abc import Callable, Sequence
 
     from greenai.core.record import RunRecord
     from greenai.settings import Settings
+    from greenai.tracking.leftovers import Process
 
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
 _AFTER_SIGNAL = 128
-_FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-# Ctrl-C and Ctrl-\ reach the command by itself: the terminal sends them to the whole group.
-_FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
+# A hanging file system or sensor keeps neither the command from starting nor us from ending.
+_PATIENCE_S = 30.0
+
+_UNTRACKED = Text(
+    de="greenai: Der Befehl läuft ohne Messung: {reason}",
+    en="greenai: the command runs untracked: {reason}",
+)
+_NO_JOURNAL = Text(
+    de="In {path} lässt sich kein Journal anlegen.",
+    en="no journal can be created in {path}.",
+)
+_SLOW = Text(
+    de="Der Start der Messung dauerte länger als {seconds:.0f} s.",
+    en="tracking took longer than {seconds:.0f} s to start.",
+)
+_WAITING = Text(
+    de="greenai: Der Befehl ist beendet; es laufen noch {names} ({count}). Gemessen wird bis zu deren Ende; "
+    "zweimal Strg-C beendet das Warten.",
+    en="greenai: the command has ended; {names} ({count}) still running. Tracking goes on until they end; "
+    "Ctrl-C twice stops waiting.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +68,46 @@ class Wrapped:
         exit_code: Its exit code as a shell would give it.
         record: The run; None if there is none.
         started: False if the command could not be started.
+        tracked: False if it ran without being tracked, which was said before it started.
+        ended_by: The signal that ended it, None if it ended by itself.
+        left: What it left running.
+        hanging: True if there is no record because the end of the run still hangs.
     """
 
     exit_code: int
     record: RunRecord | None
     started: bool = True
+    tracked: bool = True
+    ended_by: int | None = None
+    left: tuple[Process, ...] = ()
+    hanging: bool = False
 
 
 def run_command(
-    command: Sequence[str], settings: Settings, name: str | None, units: float | None = None
+    command: Sequence[str],
+    settings: Settings,
+    name: str | None,
+    units: float | None = None,
+    *,
+    wait: bool = False,
+    warn: Callable[[Text], None] = lambda _text: None,
+    tell: Callable[[Text], None] = lambda _text: None,
+    held: HeldSignals | None = None,
 ) -> Wrapped:
-    """Run a command to its end and track the machine meanwhile.
+    """Run a command to its end and track the machine meanwhile. Only in the main thread.
 
     Args:
         command: Program and arguments.
         settings: The settings in force.
         name: Name of the run; default is the program's name.
         units: Functional units that the command delivers.
+        wait: Go on until all that the command started has ended.
+        warn: Told that the command is not tracked.
+        tell: Told what is waited for.
+        held: What is sent to this process, held already; default is to hold it here.
 
     Raises:
-        ConfigError: The spool or the database cannot be written; the command was not started.
+        ConfigError: A setting is wrong; the command was not started.
         ValueError: ``units`` is negative or not finite; the command was not started.
     """
     if units is not None and not (isfinite(units) and units >= 0):
@@ -72,83 +115,130 @@ def run_command(
     program = shutil.which(command[0])
     if program is None:
         return Wrapped(NOT_EXECUTABLE if Path(command[0]).exists() else NOT_FOUND, None, started=False)
-    session = Session.begin(settings, name or _name(command), name_given=name is not None, in_process=True)
-    window_id = f"{os.getpid()}-{time.monotonic_ns()}"  # many commands may run inside one run
-    if not session.owner:
-        session.mark(f.BEGIN, id=window_id, name=name or _name(command), parent=None)
-    code = _execute(command, session)
-    exit_code = NOT_EXECUTABLE if code is None else _AFTER_SIGNAL - code if code < 0 else code
-    if units is not None:
-        session.event(f.UNITS, n=units, window=None if session.owner else window_id)
-    if not session.owner:
-        session.mark(f.END, id=window_id)
-    killed = code is not None and code < 0
-    state = RunState.COMPLETED if code == 0 else RunState.KILLED if killed else RunState.FAILED
-    session.end(state, exit_code)
-    if session.owner and settings.ingest == "background":
-        ingest_detached(session.folder, settings.db)
-    return Wrapped(exit_code, _record(session, None if session.owner else window_id), code is not None)
-
-
-def _execute(command: Sequence[str], session: Session) -> int | None:
-    """Return what ``Popen.wait`` does: an exit code, or minus a signal; None if the command cannot be executed."""
-    environ = {
-        **os.environ,
-        "GREENAI_RUN_ID": session.folder.name,
-        "GREENAI_SPOOL": str(session.settings.spool),
-        "GREENAI_DB": session.settings.db,
-    }
-    with _signals_forwarded() as (children, early):
+    with HeldSignals() if held is None else nullcontext(held) as signals:
+        inherited = inherited_files()
+        session = _begin(settings, name or _name(command), name_given=name is not None, warn=warn)
+        tracked = _Tracked(session, name or _name(command), units)
+        adopted = wait and adopt_orphans()
+        keep_to_ourselves(inherited)
+        began_s = time.monotonic()
         try:
-            child = subprocess.Popen(list(command), env=environ)
+            child = Command(program, command, tracked.environ(), signals)
         except OSError:  # e.g. a script without an interpreter line
+            return tracked.ended(RunState.FAILED, Wrapped(NOT_EXECUTABLE, None, started=False))
+        code = child.wait()
+        aftermath = Aftermath(tracked.own_run_id, child.pid, began_s, adopted)
+        left = _left_by(aftermath, signals, tell, wait=wait)
+        if left and session is not None:
+            session.incident(left_running(left))
+        state = RunState.COMPLETED if code == 0 else RunState.KILLED if code < 0 else RunState.FAILED
+        exit_code = _AFTER_SIGNAL - code if code < 0 else code
+        return tracked.ended(
+            state, Wrapped(exit_code, None, ended_by=-code if code < 0 else None, left=tuple(left))
+        )
+
+
+def _left_by(
+    aftermath: Aftermath, signals: HeldSignals, tell: Callable[[Text], None], *, wait: bool
+) -> list[Process]:
+    def say(found: Sequence[Process]) -> None:
+        tell(_WAITING.format(count=len(found), names=names_of(found)))
+
+    try:
+        left = aftermath.find()
+        return aftermath.outlast(left, signals, say) if wait else left
+    except Exception:  # noqa: BLE001  # our failure never changes how the command ended
+        return []
+
+
+class _Tracked:
+    """The run around the command; none if it could not begin."""
+
+    def __init__(self, session: Session | None, name: str, units: float | None) -> None:
+        self._session = session
+        self._units = units
+        self._window_id: str | None = None
+        if session is not None and not session.whole:
+            self._window_id = f"{os.getpid()}-{time.monotonic_ns()}"  # many commands may run inside one run
+            session.mark(f.BEGIN, id=self._window_id, name=session.part_name(name), parent=None)
+
+    @property
+    def own_run_id(self) -> str | None:
+        """The run, if only the command and its offspring carry it in their environment."""
+        return self._session.folder.name if self._session is not None and self._session.whole else None
+
+    def environ(self) -> dict[str, str]:
+        """Return the command's environment."""
+        environ = inherited_environ()
+        if self._session is not None:
+            environ.update(announced(self._session.folder))
+            environ["GREENAI_DB"] = self._session.settings.db
+        return environ
+
+    def ended(self, state: RunState, wrapped: Wrapped) -> Wrapped:
+        """End the run and return how the command ended, with the record of the run."""
+        session = self._session
+        if session is None:
+            return replace(wrapped, tracked=False)
+        found: list[RunRecord | None] = []
+        thread = threading.Thread(
+            target=lambda: found.append(self._end(session, state, wrapped.exit_code)),
+            name="greenai-end",
+            daemon=True,
+        )
+        thread.start()
+        thread.join(_PATIENCE_S)
+        record = found[0] if found else None
+        return replace(wrapped, record=record, tracked=not session.lost, hanging=thread.is_alive())
+
+    def _end(self, session: Session, state: RunState, exit_code: int) -> RunRecord | None:
+        try:
+            if self._units is not None:
+                session.event(f.UNITS, n=self._units, window=self._window_id)
+            if self._window_id is not None:
+                session.mark(f.END, id=self._window_id)
+            session.end(state, exit_code)
+            record = account(read_run(session.folder), self._window_id).record
+            return with_footprint(record, session.settings)
+        except Exception:  # noqa: BLE001  # our failure never changes how the command ended
             return None
-        children.append(child)
-        for number in early:
-            child.send_signal(number)
-        return child.wait()
 
 
-@contextmanager
-def _signals_forwarded() -> Iterator[tuple[list[subprocess.Popen[bytes]], list[int]]]:
-    """Pass signals on to the command, and outlive those that come from the terminal.
+def _begin(settings: Settings, name: str, *, name_given: bool, warn: Callable[[Text], None]) -> Session | None:
+    """Begin the run; None, and a warning, if that fails for reasons that are not the settings'.
 
-    Yields:
-        The commands to pass them to, and the signals that came before there was one.
+    Raises:
+        ConfigError: A setting is wrong.
     """
-    children: list[subprocess.Popen[bytes]] = []
-    early: list[int] = []
+    begun: list[Session | Exception] = []
+    late = threading.Event()
 
-    def forward(number: int, _frame: FrameType | None) -> None:
-        for child in children:
-            child.send_signal(number)
-        if not children:
-            early.append(number)
+    def begin() -> None:
+        try:
+            session = Session.begin(settings, name, name_given=name_given, announce=False)
+        except Exception as error:  # noqa: BLE001  # sorted out below
+            begun.append(error)
+            return
+        begun.append(session)
+        if late.is_set():
+            session.end(RunState.LOST)
 
-    def leave_to_command(_number: int, _frame: FrameType | None) -> None:
-        pass
-
-    # Handlers, not SIG_IGN: an ignored signal would stay ignored in the command.
-    # One that is ignored already (nohup) stays so, here and there.
-    wanted = dict.fromkeys(_FORWARDED, forward) | dict.fromkeys(_FROM_TERMINAL, leave_to_command)
-    before = {
-        number: signal.signal(number, handler)
-        for number, handler in wanted.items()
-        if signal.getsignal(number) is not signal.SIG_IGN
-    }
-    try:
-        yield children, early
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _record(session: Session, window_id: str | None) -> RunRecord | None:
-    try:
-        record = account(read_run(session.folder), window_id).record
-    except (OSError, ValueError):
+    thread = threading.Thread(target=begin, name="greenai-begin", daemon=True)
+    thread.start()
+    thread.join(_PATIENCE_S)
+    if not begun:
+        late.set()
+        warn(_UNTRACKED.format(reason=_SLOW.format(seconds=_PATIENCE_S)))
         return None
-    return with_footprint(record, session.settings)
+    if isinstance(begun[0], Session):
+        session = begun[0]
+        if session.lost or not session.folder.is_dir():
+            warn(_UNTRACKED.format(reason=_NO_JOURNAL.format(path=session.folder.parent)))
+        return session
+    if isinstance(begun[0], ConfigError):
+        raise begun[0]
+    warn(_UNTRACKED.format(reason=repr(begun[0])))
+    return None
 
 
 def _name(command: Sequence[str]) -> str:

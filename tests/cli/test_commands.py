@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -53,6 +54,39 @@ def test_the_list(runs: Any, cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert all("estimated" in line for line in lines[1:])
     monkeypatch.setenv("GREENAI_LANGUAGE", "de")
     assert "geschätzt" in cli("runs").out
+
+
+def test_running_runs_come_first_with_their_power(runs: Any, cli: Any, journals: Any) -> None:
+    before = cli("runs").out
+    assert "Power now" not in before.splitlines()[0]
+    journals.begin("0000beef", seconds=90, name="still", task="t")  # an id, and a start, before all others
+    rows = cli("runs", "--json").data
+    assert (rows[0]["id"], rows[0]["state"]) == ("0000beef", "running")
+    assert rows[0]["power_w"] == pytest.approx(105)
+    assert rows[0]["total_j"] == pytest.approx(9450, rel=0.01)
+    assert [row["power_w"] for row in rows[1:]] == [None] * 4
+    assert [row["id"] for row in cli("runs", "--json", "--limit", "2").data] == [row["id"] for row in rows[:2]]
+    assert cli("runs", "--json", "--project", "churn").data == rows[1:]
+    heading, first, *others = cli("runs").out.splitlines()
+    assert heading.endswith("Power now")
+    assert first.startswith("0000beef")
+    assert first.endswith("105\u202fW")
+    assert all(line.endswith("–") for line in others)
+
+
+@pytest.mark.slow
+def test_watching_ends_with_ctrl_c(runs: Any, journals: Any, cli: Any) -> None:
+    journals.begin("0000beef", seconds=90, name="still")
+    process = subprocess.Popen(
+        [*PROGRAM, "runs", "--watch"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    shown = [process.stdout.readline() for _ in range(12)]  # twice
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err.strip()) == (0, "")
+    assert [line.split()[0] for line in shown if "still" in line] == ["0000beef"] * 2
+    assert cli("runs", "--watch", "--json").code == 2
 
 
 def test_no_runs_yet_is_talk(cli: Any) -> None:

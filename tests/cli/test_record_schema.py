@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+
+import greenai
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "run-record.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
@@ -81,6 +84,23 @@ def test_records_of_the_journals(runs: Any, cli: Any, journals: Any) -> None:
     assert [fault for record in records for fault in _faults(record)] == []
 
 
+def test_the_record_of_a_service(cli: Any) -> None:
+    with greenai.InferenceMeter("bot", unit="answer") as meter:
+        time.sleep(0.2)
+        with meter.request() as request:
+            time.sleep(0.2)
+            request.tokens = 100
+        with pytest.raises(ValueError, match="mine"), meter.request():
+            raise ValueError("mine")
+    shown = cli("runs", "show", "bot", "--json").data
+    assert _faults(shown) == []
+    assert shown["requests"]["count"] == 2
+    assert shown["requests"]["failed"] == 1
+    assert shown["requests"]["tokens"] == 100
+    assert sum(hour["requests"] for hour in shown["hours"]) == 2
+    assert shown == json.loads(json.dumps(meter.result.to_dict()))
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -99,6 +119,10 @@ def test_records_of_the_journals(runs: Any, cli: Any, journals: Any) -> None:
         (("journal", "sha256"), "ab"),
         (("metrics", "accuracy"), "good"),
         (("windows",), None),
+        (("hours",), None),
+        (("requests", "count"), 1.5),
+        (("requests", "busy_j"), -1),
+        (("requests", "extra"), 1),
     ],
 )
 def test_the_schema_refuses_what_is_wrong(runs: Any, cli: Any, path: tuple[str | int, ...], value: Any) -> None:

@@ -402,7 +402,7 @@ def test_zero_is_a_gap(controller: Controller) -> None:
 
 def test_a_sensor_that_vanishes_is_a_gap(controller: Controller, monkeypatch: pytest.MonkeyPatch) -> None:
     pread = os.pread
-    counter = controller.collector._files[0][1]
+    counter = controller.collector._files[0][1].number
 
     def gone(file: int, count: int, offset: int) -> bytes:
         if file == counter:
@@ -497,7 +497,7 @@ def test_closing_gives_the_files_back(tmp_path: Path) -> None:
     collector = CrayCollector(machine.host)
     collector.open(probed(machine).channels)
     assert open_files() == before + 8  # seven counters and startup
-    assert all(not os.get_inheritable(file) for _, file in collector._files)
+    assert all(not os.get_inheritable(file.number) for _, file in collector._files)
     collector.close()
     collector.close()
     assert open_files() == before

@@ -219,10 +219,7 @@ def test_the_driver_notices_one_turn_of_the_hardware_only(tmp_path: Path) -> Non
     assert channel.poll_s(1.0) == 1.0
 
     def delta_uj(energy_uj: int, seconds: int) -> int | None:
-        before = CounterReading(channel.id, 0, B70_UJ)
-        return counter_delta_uj(
-            channel, before, CounterReading(channel.id, seconds * NS_PER_S, B70_UJ + energy_uj)
-        )
+        return counter_delta_uj(channel, (0, B70_UJ), (seconds * NS_PER_S, B70_UJ + energy_uj))
 
     assert delta_uj(20_000_000_000, 100) == 20_000_000_000
     assert delta_uj(20_000_000_000, 600) is None  # may have been several turns, and nobody read

@@ -436,4 +436,4 @@ def test_failures_of_all_processes_are_counted() -> None:
 
 def test_a_channel_that_said_nothing_is_there_all_the_same() -> None:
     trace = find(Scope.PROCESS, process({CPU: []}, used(0.5)))[CPU.id]
-    assert (trace.readings, trace.lost, joules(trace)) == ((), {}, (None, None))
+    assert (list(trace.readings), trace.lost, joules(trace)) == ([], {}, (None, None))

@@ -184,16 +184,16 @@ def test_a_reference_with_a_hole_stands_alone() -> None:
     sampler = [CounterReading(CHANNEL.id, t_s * NS_PER_S, 100_000_000 * t_s) for t_s in (0, 1, 2, 500, 501, 502)]
     other = [CounterReading(CHANNEL.id, NS_PER_S, 0), CounterReading(CHANNEL.id, 2 * NS_PER_S, 100_000_000)]
     series, rejected = one_zero(CHANNEL, [other, sampler])
-    assert (series, rejected) == (tuple(sampler), {})
+    assert (tuple(series), rejected) == (tuple(sampler), {})
 
 
 def test_gaps_stay_and_nothing_is_nothing() -> None:
     gap = Gap(CHANNEL.id, NS_PER_S // 2, "rapl_perf_enodev")
     sampler: list[Reading] = [CounterReading(CHANNEL.id, 0, 7), gap, CounterReading(CHANNEL.id, NS_PER_S, 100_007)]
-    assert one_zero(CHANNEL, [sampler, []])[0] == (
+    assert tuple(one_zero(CHANNEL, [sampler, []])[0]) == (
         CounterReading(CHANNEL.id, 0, 0),
         gap,
         CounterReading(CHANNEL.id, NS_PER_S, 100_000),
     )
-    assert one_zero(CHANNEL, []) == ((), {})
-    assert one_zero(CHANNEL, [[], [gap]]) == ((), {})
+    assert not any(one_zero(CHANNEL, []))
+    assert not any(one_zero(CHANNEL, [[], [gap]]))

@@ -28,7 +28,7 @@ from greenai.core.record import (
 )
 from greenai.core.statistics import Interval
 from greenai.core.text import Text
-from greenai.core.views import RunPage, RunQuery, RunRow, TaskView, TraceSeries
+from greenai.core.views import LivePage, LiveRun, RunPage, RunQuery, RunRow, TaskView, TraceSeries
 from greenai.core.vocabulary import Approach, RunState
 from greenai_dashboard.app import create_app
 
@@ -292,6 +292,24 @@ def row_of(record: RunRecord) -> RunRow:
     )
 
 
+def live_of(row: RunRow, power_w: float | None = 226.3, **more: object) -> LiveRun:
+    """Return a run that goes on, with a hole in its curve."""
+    t_ms = tuple(START_MS + 5_000.0 * index for index in range(60))
+    curve: list[float | None] = [200 + 40 * math.sin(index / 6) for index in range(60)]
+    curve[20:24] = [None] * 4
+    live = LiveRun(
+        row=row,
+        hosts=("node-1",),
+        power_w=power_w,
+        quality=row.quality,
+        methods=("nvml_energy", "rapl_powercap"),
+        silent_s=0.4,
+        t_ms=t_ms,
+        curve_w=tuple(curve),
+    )
+    return replace(live, **more)  # type: ignore[arg-type]
+
+
 def older_runs(count: int) -> list[RunRecord]:
     """Return runs before the two above, of several kinds."""
     states = (RunState.COMPLETED, RunState.COMPLETED, RunState.KILLED, RunState.COMPLETED, RunState.LOST)
@@ -320,6 +338,8 @@ class FakeData:
     queries: list[RunQuery] = field(default_factory=list)
     cuts: list[tuple[float | None, float | None]] = field(default_factory=list)
     refreshed: int = 0
+    now: dict[str, LiveRun] = field(default_factory=dict)
+    followed: list[float] = field(default_factory=list)
 
     def refresh(self) -> None:
         self.refreshed += 1
@@ -331,7 +351,7 @@ class FakeData:
             wanted = getattr(query, name)
             rows = [row for row in rows if wanted is None or getattr(row, name) == wanted]
         rows = [row for row in rows if query.state is None or row.state.value == query.state]
-        rows = [row for row in rows if query.text is None or query.text.lower() in row.name.lower()]
+        rows = [row for row in rows if query.text is None or query.text.lower() in f"{row.name} {row.id}".lower()]
         known = [row for row in rows if getattr(row, query.sort) is not None]
         known.sort(key=lambda row: getattr(row, query.sort), reverse=query.descending)
         rows = known + [row for row in rows if getattr(row, query.sort) is None]
@@ -357,6 +377,20 @@ class FakeData:
         begin = record.started_ms if from_ms is None else from_ms
         end = record.started_ms + record.duration_s * 1000 if to_ms is None else to_ms
         return trace_of(record, begin, end, min(max_points, 300))
+
+    @staticmethod
+    def live_of(row: RunRow, power_w: float | None, **more: object) -> LiveRun:
+        return live_of(row, power_w, **more)
+
+    def live(self, query: RunQuery) -> LivePage:
+        page = self.run_page(replace(query, state="running"))
+        return LivePage(tuple(self.now.get(row.id) or live_of(row) for row in page.rows), page.total)
+
+    def live_trace(self, run_id: str, seconds: float, *, max_points: int = 2000) -> tuple[TraceSeries, ...]:
+        record = self.run(run_id)
+        end = record.started_ms + record.duration_s * 1000
+        self.followed.append(end)
+        return trace_of(record, end - seconds * 1000, end, min(max_points, 300))
 
     def task_names(self) -> list[str]:
         return sorted(self.tasks)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from greenai.core.views import RunQuery
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -159,6 +161,97 @@ def test_running_run_is_followed_to_its_end(page: Page, site: Any, record: RunRe
     expect(page.locator(".title-row .badge")).to_have_text("running")
     site.data.records[0] = record
     expect(page.locator(".title-row .badge")).to_have_text("completed", timeout=15_000)
+
+
+def start_again(site: Any, record: RunRecord, count: int = 1) -> None:
+    from greenai.core.vocabulary import RunState
+
+    running = replace(record, state=RunState.RUNNING, ended_ms=None)
+    site.data.records[0] = running
+    site.data.records += [replace(running, id=f"more-{n}", name=f"more-{n}") for n in range(1, count)]
+
+
+def test_the_strip_appears_is_kept_up_to_date_and_vanishes(page: Page, site: Any, record: RunRecord) -> None:
+    page.goto(site.url)
+    expect(page.locator("#runs-count")).to_have_text("242 runs")
+    expect(page.locator("#live")).to_be_hidden()
+    start_again(site, record, 3)
+    card = page.locator(".live-card", has_text="gradient-net")
+    expect(card).to_contain_text("226", timeout=15_000)
+    expect(page.locator("#live h2")).to_have_text("3 runs are running now")
+    card.locator("a").focus()
+    page.evaluate("document.querySelectorAll('.live-card *').forEach(one => { one.dataset.before = 'yes'; })")
+    row = site.data.run_page(RunQuery(state="running", text=record.id)).rows[0]
+    site.data.now[record.id] = site.data.live_of(row, 319.0)
+    expect(card).to_contain_text("319", timeout=15_000)
+    # Nothing was put in the place of another: no flicker, and the focus stays.
+    assert page.locator(".live-card *:not([data-before])").count() == 0
+    assert page.evaluate("document.activeElement.textContent") == record.name
+    site.data.records = site.data.records[1:242]
+    expect(page.locator("#live")).to_be_hidden(timeout=15_000)
+
+
+def test_a_card_is_reached_by_keyboard_and_leads_to_its_run(page: Page, site: Any, record: RunRecord) -> None:
+    start_again(site, record, 14)
+    page.goto(site.url)
+    expect(page.locator(".live-card")).to_have_count(12)
+    expect(page.locator("#live-others")).to_have_text("and 2 more in the table")
+    page.locator("#colour-scheme").focus()
+    page.keyboard.press("Tab")
+    while page.evaluate("document.activeElement.className") != "live-name":
+        page.keyboard.press("Tab")
+    card = page.locator(".live-card").first
+    assert card.evaluate("one => getComputedStyle(one).outlineStyle") == "solid"
+    name = page.evaluate("document.activeElement.textContent")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text(name)
+
+
+def test_the_trace_follows_stands_still_when_enlarged_and_shows_the_end(
+    page: Page, site: Any, record: RunRecord
+) -> None:
+    start_again(site, record)
+    page.goto(f"{site.url}/run/{record.id}")
+    expect(page.locator("#run-now")).to_contain_text("226")
+    expect(page.locator("#run-trace .xtitle")).to_have_text("Time before now (min)")
+    height = page.locator("#run-trace").evaluate("one => one.offsetHeight")
+    assert height > 300
+    followed = len(site.data.followed)
+    page.wait_for_timeout(5500)
+    assert 1 <= len(site.data.followed) - followed <= 2  # and the answer must not set off another round
+    assert page.locator("#run-trace").evaluate("one => one.offsetHeight") == height
+    page.get_by_text("Whole run", exact=True).click()
+    expect(page.locator("#run-trace .xtitle")).to_have_text("Time since start (s)", timeout=15_000)
+    page.get_by_text("Last 10 minutes", exact=True).click()
+    expect(page.locator("#run-trace .xtitle")).to_have_text("Time before now (min)", timeout=15_000)
+    page.locator("#run-trace").scroll_into_view_if_needed()
+    plot = page.locator("#run-trace .nsewdrag").bounding_box()
+    assert plot is not None
+    page.mouse.move(plot["x"] + plot["width"] * 0.4, plot["y"] + 50)
+    page.wait_for_timeout(300)  # the plot follows the pointer with a delay
+    page.mouse.down()
+    page.mouse.move(plot["x"] + plot["width"] * 0.5, plot["y"] + 55, steps=5)
+    page.wait_for_timeout(200)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    followed = len(site.data.followed)
+    page.wait_for_timeout(5500)
+    assert len(site.data.followed) == followed
+    site.data.records[0] = record
+    expect(page.locator(".title-row .badge")).to_have_text("completed", timeout=15_000)
+    expect(page.locator("#run-trace .xtitle")).to_have_text("Time since start (s)", timeout=15_000)
+    expect(page.locator("#run-stretch-frame")).to_be_hidden()
+    expect(page.locator("#run-now")).to_be_hidden()
+
+
+@pytest.mark.parametrize("path", ["/", "/run/latest"])
+def test_running_runs_fit_a_phone_in_german(page: Page, site: Any, record: RunRecord, path: str) -> None:
+    start_again(site, record, 14)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{site.url}/setlang/de?next={path}")
+    expect(page.locator(".live-card").first).to_contain_text("Leistung jetzt")
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_compare_page_shows_the_verdict_and_changes_task(page: Page, site: Any) -> None:

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from greenai.core.errors import ConfigError, StoreError
 from greenai.core.text import Text
 from greenai.core.views import RunQuery
 from greenai.core.vocabulary import RunState
 from greenai_dashboard.app import create_app, page_for
-from greenai_dashboard.pages import runs
+from greenai_dashboard.pages import live, runs
 from greenai_dashboard.serve import serve
 
 if TYPE_CHECKING:
@@ -33,7 +35,13 @@ def client(data: Any) -> FlaskClient:
     return cast("FlaskClient", create_app(data).server.test_client())
 
 
-def call_back(client: FlaskClient, outputs: list[str], inputs: dict[str, Any], state: dict[str, Any]) -> Any:
+def call_back(
+    client: FlaskClient,
+    outputs: list[str],
+    inputs: dict[str, Any],
+    state: dict[str, Any],
+    changed: list[str] | None = None,
+) -> Any:
     """Post a callback as the browser does; keys are ``id.property``."""
 
     def part(key: str, value: Any) -> dict[str, Any]:
@@ -48,7 +56,7 @@ def call_back(client: FlaskClient, outputs: list[str], inputs: dict[str, Any], s
             "output": f"..{'...'.join(outputs)}.." if many else outputs[0],
             "outputs": specs if many else specs[0],
             "inputs": [part(key, value) for key, value in inputs.items()],
-            "changedPropIds": list(inputs),
+            "changedPropIds": list(inputs) if changed is None else changed,
             "state": [part(key, value) for key, value in state.items()],
         },
     )
@@ -252,11 +260,163 @@ def test_first_run_replaces_the_empty_state(empty_data: Any, record: RunRecord) 
     assert response["runs-panel"]["hidden"] is False
 
 
+def draw_again(
+    client: FlaskClient, record: RunRecord, asked_by: str, relayout: Any = None, stretch: str = "recent"
+) -> Any:
+    outputs = [
+        "run-trace.figure", "run-trace-frame.hidden", "run-trace-empty.hidden", "run-stretch-frame.hidden",
+        "run-trace.relayoutData",
+    ]  # fmt: skip
+    inputs = {
+        "run-trace.relayoutData": relayout,
+        "run-version.data": "x",
+        "run-poll.n_intervals": 1,
+        "run-stretch.value": stretch,
+    }
+    return call_back(client, outputs, inputs, {"run-key.data": {"id": record.id, "unit": "s"}}, [asked_by])
+
+
+@pytest.fixture
+def running(data: Any, record: RunRecord) -> RunRecord:
+    """The run of the run page, not at its end yet."""
+    data.records[0] = replace(record, state=RunState.RUNNING, ended_ms=None)
+    return cast("RunRecord", data.records[0])
+
+
+def test_the_trace_of_a_running_run_follows(client: FlaskClient, data: Any, running: RunRecord) -> None:
+    assert "Last 10 minutes" in page_text(client, "/run/latest")
+    shown = draw_again(client, running, "run-poll.n_intervals").get_json()["response"]
+    assert len(data.followed) == 2
+    assert shown["run-stretch-frame"]["hidden"] is False
+    axis = shown["run-trace"]["figure"]["layout"]["xaxis"]
+    assert (axis["range"], axis["title"]["text"]) == ([-10, 0], "Time before now (min)")
+    assert shown["run-trace"]["figure"]["data"][0]["x"][-1] == 0
+    zoom = {"xaxis.range[0]": -3.0, "xaxis.range[1]": -2.0}
+    assert draw_again(client, running, "run-poll.n_intervals", relayout=zoom).status_code == 204
+    assert draw_again(client, running, "run-trace.relayoutData", relayout={"autosize": True}).status_code == 204
+    back = draw_again(client, running, "run-trace.relayoutData", relayout={"xaxis.autorange": True})
+    assert back.get_json()["response"]["run-trace"]["figure"]["layout"]["xaxis"]["range"] == [-10, 0]
+
+
+def test_the_whole_of_a_running_run_is_drawn_when_there_is_news(
+    client: FlaskClient, data: Any, running: RunRecord
+) -> None:
+    assert draw_again(client, running, "run-poll.n_intervals", stretch="whole").status_code == 204
+    zoom = {"xaxis.range[0]": -3.0, "xaxis.range[1]": -2.0}  # minutes before now: it means nothing here
+    answer = draw_again(client, running, "run-stretch.value", relayout=zoom, stretch="whole")
+    assert answer.get_json()["response"]["run-trace"]["relayoutData"] is None
+    assert data.cuts[-1] == (None, None)
+    assert "range" not in answer.get_json()["response"]["run-trace"]["figure"]["layout"]["xaxis"]
+    assert draw_again(client, running, "run-version.data", stretch="whole").status_code == 200
+
+
+def test_the_trace_of_an_ended_run_is_the_whole_run(client: FlaskClient, data: Any, record: RunRecord) -> None:
+    ended = draw_again(client, record, "run-version.data").get_json()["response"]
+    assert ended["run-stretch-frame"]["hidden"] is True
+    assert data.cuts[-1] == (None, None)
+    assert draw_again(client, record, "run-poll.n_intervals").status_code == 204
+
+
+def test_a_running_run_whose_journals_are_elsewhere(
+    client: FlaskClient, data: Any, running: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "live_trace", lambda *_, **__: ())
+    draw_again(client, running, "run-poll.n_intervals")
+    assert data.cuts[-1] == (running.started_ms + running.duration_s * 1000 - 600_000, None)
+
+
+def words(node: Any) -> str:
+    """Return the text of plain components."""
+    if isinstance(node, list):
+        return " ".join(words(one) for one in node)
+    return words(node["props"]["children"]) if isinstance(node, dict) else str(node or "")
+
+
+def look_now(client: FlaskClient, record: RunRecord) -> Any:
+    answer = call_back(
+        client, ["run-now-content.data"], {"run-poll.n_intervals": 1}, {"run-key.data": {"id": record.id}}
+    )
+    return answer.get_json()["response"]["run-now-content"]["data"]
+
+
+def test_power_now_on_the_run_page_ends_with_the_run(client: FlaskClient, data: Any, running: RunRecord) -> None:
+    said = words(look_now(client, running))
+    assert "226\u202fW" in said
+    assert "mean of the last minute" in said
+    assert "Source: nvml_energy, rapl_powercap" in said
+    data.records[0] = replace(running, state=RunState.KILLED)
+    assert look_now(client, running) is None
+
+
+def look_again(client: FlaskClient, *, hidden: bool) -> Any:
+    outputs = ["live-content.data", "live-others.children", "live.hidden"]
+    return call_back(client, outputs, {"live-poll.n_intervals": 1}, {"live.hidden": hidden})
+
+
+def test_the_strip_shows_what_runs_and_vanishes_with_it(
+    client: FlaskClient, data: Any, running: RunRecord
+) -> None:
+    client.set_cookie("greenai_language", "de")
+    response = look_again(client, hidden=True).get_json()["response"]
+    assert response["live"]["hidden"] is False
+    said = words(response["live-content"]["data"])
+    for part in (
+        "Gerade läuft 1 Lauf",
+        running.name,
+        "node-1",
+        "226\u202fW",
+        "11,6\u202fWh",
+        "geschätzt",
+        "0 bis ",
+    ):
+        assert part in said
+    data.records[0] = replace(running, state=RunState.COMPLETED)
+    assert look_again(client, hidden=False).get_json()["response"]["live"]["hidden"] is True
+    assert look_again(client, hidden=True).status_code == 204
+
+
+def test_at_most_twelve_cards(client: FlaskClient, data: Any, running: RunRecord) -> None:
+    data.records += [replace(running, id=f"more-{number}") for number in range(14)]
+    response = look_again(client, hidden=False).get_json()["response"]
+    heading, cards = response["live-content"]["data"]
+    assert words(heading) == "15 runs are running now"
+    assert len(cards["props"]["children"]) == 12
+    assert response["live-others"]["children"] == "and 3 more in the table"
+
+
+def test_trouble_is_said_and_unknown_power_is_a_dash(client: FlaskClient, data: Any, running: RunRecord) -> None:
+    row = data.run_page(RunQuery(state="running")).rows[0]
+    blank: dict[str, Any] = {"quality": None, "t_ms": (), "curve_w": ()}
+    data.now[running.id] = data.live_of(row, None, silent_s=14.2, **blank)
+    said = words(look_again(client, hidden=False).get_json()["response"]["live-content"]["data"])
+    assert "no reading for 14\u202fs" in said
+    assert "Power now –" in said
+    assert "unknown" in said
+    data.now[running.id] = data.live_of(row, None, silent_s=None, hosts=(), methods=(), **blank)
+    said = words(look_again(client, hidden=False).get_json()["response"]["live-content"]["data"])
+    assert "journal out of reach from here" in said
+
+
+@given(
+    curve_w=st.lists(st.none() | st.floats(0, 5000, allow_nan=False), min_size=1, max_size=60),
+    top_w=st.floats(5000, 6000),
+)
+def test_areas_stay_inside_and_leave_gaps_out(curve_w: list[float | None], top_w: float) -> None:
+    t_ms = [1_000_000.0 + 5000 * index for index in range(len(curve_w))]
+    paths = live.area_paths(t_ms, curve_w, top_w)
+    stretches = "".join(" " if power_w is None else "x" for power_w in curve_w).split()
+    assert len(paths) == len(stretches)
+    for path, stretch in zip(paths, stretches, strict=True):
+        corners = [tuple(float(part[:-1]) for part in corner.split()) for corner in path[8:-1].split(", ")]
+        assert all(-0.01 <= x <= 100.01 and -0.01 <= y <= 100.01 for x, y in corners)
+        assert [x for x, _ in corners] == sorted(x for x, _ in corners)
+        width = corners[-1][0] - corners[0][0]
+        assert width == pytest.approx(len(stretch) * 100 / 60, abs=0.05)
+
+
 def test_zoom_loads_the_stretch_afresh(client: FlaskClient, data: Any, record: RunRecord) -> None:
-    outputs = ["run-trace.figure", "run-trace-frame.hidden", "run-trace-empty.hidden"]
     zoom = {"xaxis.range[0]": 100.0, "xaxis.range[1]": 110.0}
-    inputs = {"run-trace.relayoutData": zoom, "run-version.data": "x"}
-    answer = call_back(client, outputs, inputs, {"run-key.data": {"id": record.id, "unit": "s"}})
+    answer = draw_again(client, record, "run-trace.relayoutData", relayout=zoom)
     line = answer.get_json()["response"]["run-trace"]["figure"]["data"][0]
     assert data.cuts[-1] == pytest.approx((record.started_ms + 99_800, record.started_ms + 110_200))
     assert 99 < min(line["x"]) < max(line["x"]) < 111

@@ -28,7 +28,7 @@ _OWNER = """
 import sys, subprocess
 from pathlib import Path
 from greenai.journal.spool import hold_run
-hold_run(Path(sys.argv[1]))
+hold_run(Path(sys.argv[1]), "n1")
 # A program that the owner starts must not inherit the lock.
 subprocess.Popen(["sleep", "60"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 print("held", flush=True)
@@ -43,10 +43,10 @@ def run(tmp_path: Path) -> Path:
 
 def test_a_run_is_held_until_its_owner_lets_go(run: Path) -> None:
     assert not is_held(run)
-    file = hold_run(run)
+    file = hold_run(run, "n1")
     assert is_held(run)
     with pytest.raises(BlockingIOError):
-        hold_run(run)
+        hold_run(run, "n1")
     os.close(file)
     assert not is_held(run)
 
@@ -66,7 +66,7 @@ def test_the_death_of_the_owner_frees_the_run(run: Path) -> None:
         owner.wait(timeout=10)
         assert not is_held(run)
         os.killpg(owner.pid, signal.SIGKILL)
-    os.close(hold_run(run))
+    os.close(hold_run(run, "n1"))
 
 
 def test_a_folder_that_is_gone_is_held_by_nobody(tmp_path: Path) -> None:

@@ -45,6 +45,9 @@ class RealClock:
     def wall_ns(self) -> int:
         return time.time_ns()
 
+    def asleep_ns(self) -> int:
+        return 0
+
 
 @dataclass
 class Bmc:

@@ -14,13 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from greenai.core.account import account
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Available
 from greenai.core.reading import CounterReading, Gap, PowerReading
 from greenai.core.usage import Usage
 from greenai.core.vocabulary import Role
 from greenai.journal.format import TICK
-from greenai.journal.reader import read_process
+from greenai.journal.reader import read_process, read_run
 from greenai.journal.writer import JournalWriter
 from greenai.plugins import LoadedCollectors
 from greenai.sampler import SamplerThread, Sensors, open_sensors, sample
@@ -294,6 +295,9 @@ class _Real:
     def wall_ns(self) -> int:
         return time.time_ns()
 
+    def asleep_ns(self) -> int:
+        return 0
+
 
 class _Instant(Timed):
     def __init__(self, host: Host) -> None:
@@ -309,3 +313,28 @@ def test_the_line_of_a_beat_has_the_time_of_its_round(machine: FakeMachine) -> N
     assert isinstance(work.sensors, Sensors)
     work.journal.readings(TICK, t_ns, readings)
     assert work.log().readings["cpu:0"] == readings
+
+
+def test_a_machine_that_sleeps(tmp_path: Path) -> None:
+    """Suspend: the monotonic clock stands still, the wall clock does not."""
+    machine = FakeMachine(tmp_path)
+    host = machine.host
+    sensors = open_sensors(host, LoadedCollectors((Timed(host, COUNTER),), ()))
+    journal = JournalWriter(tmp_path, host, Role.OWNER, sensors.channels, 1.0)
+    beats = iter(range(6))
+
+    def pause(seconds: float) -> bool:
+        machine.clock.advance(seconds)
+        beat = next(beats)
+        if beat == 2:
+            machine.clock.sleep(3600.0)
+        return beat == 5
+
+    sample(host, sensors, journal, 1.0, pause)
+    journal.close()
+    log = read_run(tmp_path)
+    assert [process.slept_ns for process in log.processes] == [3600 * S]
+    record = account(log).record
+    assert record.duration_s == pytest.approx(6.0, abs=0.1)
+    (slept,) = [incident for incident in record.incidents if incident.code == "machine_slept"]
+    assert slept.message.en.replace("\u202f", " ").startswith("The machine fake was suspended for 1 h")

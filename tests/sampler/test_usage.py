@@ -376,15 +376,22 @@ def test_a_burning_child_is_the_runs_and_a_burning_neighbour_is_not(start: Start
 
 HANG = """
 import json, os, signal, sys, time
+from contextlib import suppress
 from pathlib import Path
 import greenai
+def sampler_of(spool):
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            command = (process / "cmdline").read_bytes().split(b"\\0")
+            ours = f"GREENAI_SPOOL={spool}".encode() in (process / "environ").read_bytes().split(b"\\0")
+            if ours and b"greenai.sampler_process" in command[:5]:
+                return int(process.name)
 print("ready", flush=True)
 sys.stdin.readline()
 with greenai.track("x", scope="process", interval_s=0.1) as run:
     time.sleep(0.6)
-    me = os.getpid()
-    (sampler,) = Path(f"/proc/self/task/{me}/children").read_text().split()
-    os.kill(int(sampler), {signal})
+    sampler = sampler_of(os.environ["GREENAI_SPOOL"])
+    os.kill(sampler, {signal})
     end = time.monotonic() + 0.9
     while time.monotonic() < end: sum(range(10_000))
     began = time.monotonic()
@@ -393,7 +400,8 @@ record = run.result
 cpu = next(c for c in record.energy.channels if c.component == "cpu")
 print(json.dumps([ended - began, record.state, cpu.energy_j, cpu.machine_energy_j, cpu.gap_s,
                   [i.code for i in record.incidents]]))
-os.kill(int(sampler), 9)
+with suppress(ProcessLookupError):
+    os.kill(sampler, 9)
 """
 
 
@@ -408,4 +416,4 @@ def test_a_sampler_that_hangs_or_dies_costs_neither_time_nor_the_share(start: St
     assert state == "completed"
     assert gap_s < 0.05
     assert 0 < own_j <= machine_j
-    assert "sampler_died" in incidents
+    assert ("sampler_died" if number == signal.SIGSTOP else "sampler_restarted") in incidents

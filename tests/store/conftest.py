@@ -31,6 +31,7 @@ from greenai.core.record import (
     WindowEnergy,
     Work,
 )
+from greenai.core.requests import Hour, Requests
 from greenai.core.text import Text
 from greenai.core.vocabulary import RunState
 from greenai.store import Store, open_store
@@ -200,6 +201,13 @@ FULL = RunRecord(
         Incident("other", Text(de="„x“", en='"x"')),
     ),
     journal=JournalFacts(412, 1, "9f" * 32), site=Site("DE", 1.3, 0.31, "EUR"),
+    requests=Requests(
+        10**10, 3, 42.5, 10.0**12, 9.25, 3.095, 0.2, 0.1, 0.015, 0.031, 0.014, 0.03, 1e-12, 2e-12,
+    ),
+    hours=(
+        Hour(START_MS, 3.5, 0.1, 0.07, 0.03, 5, 3, 5.0, None, 0.01, 0.02),
+        Hour(START_MS + 3_500, 8.845, None, None, None, 10**10, 0, 37.5, 7.0, None, None),
+    ),
     emissions=Emissions(4.07, 0.61, 1.3, False, FACTOR), cost=Cost(0.0001, "EUR"),
 )  # fmt: skip
 BARE = RunRecord(

@@ -27,7 +27,7 @@ def records(tmp_path: Path) -> Callable[..., list[RunRecord]]:
     """Give the records of all runs in the spool, oldest first."""
 
     def read(now_s: float | None = None) -> list[RunRecord]:
-        folders = sorted((tmp_path / "spool").iterdir())
+        folders = sorted((tmp_path / "spool").glob("[!.]*"))
         return [account(read_run(folder, now_s)).record for folder in folders]
 
     return read

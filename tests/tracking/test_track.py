@@ -561,6 +561,7 @@ def test_a_missing_sampler_program_falls_back_to_a_thread(monkeypatch: pytest.Mo
     import sys
 
     monkeypatch.setattr(sys, "executable", "/no/such/python")
+    monkeypatch.setattr(sys, "prefix", "/no/such")
     with greenai.track("x", interval_s=0.05) as run:
         time.sleep(0.3)
     assert "sampler_in_thread" in codes(run.result)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -24,13 +23,21 @@ def cpu_s(pid: int) -> float:
     return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
 
+def sampler_of(folder: Path) -> int:
+    """Wait for the sampler's journal; its name ends with the process number."""
+    while not (journals := list(folder.glob("*.jsonl"))):
+        time.sleep(0.01)
+    return int(journals[0].stem.rpartition("-")[2])
+
+
 interval_s, seconds = float(sys.argv[1]), float(sys.argv[2])
 work(0)
 folder = Path("run")
 folder.mkdir()
 # Started as track() does, but for the interval: the settings take none below 50 ms.
-child = SamplerChild(folder.absolute(), replace(load_settings({}), interval_s=interval_s), Scope.MACHINE)
-(sampler,) = (int(pid) for pid in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split())
+settings = replace(load_settings({}), interval_s=interval_s)
+child = SamplerChild(folder.absolute(), settings, Scope.MACHINE, service=False, died=print)
+sampler = sampler_of(folder)
 loop = subprocess.Popen([sys.executable, str(Path(__file__).with_name("bare_loop.py")), sys.argv[1]])
 time.sleep(SETTLING_S)
 before = [cpu_s(sampler), cpu_s(loop.pid)]

@@ -40,6 +40,33 @@
             element('span', { className: 'cell-detail' }, props.data.interval));
     };
 
+    /* What Dash renders anew it puts in place of the old: focus is lost, and a screen reader begins again. What
+       changes every few seconds is therefore given to React itself, which touches only what differs. */
+    var roots = new WeakMap();
+
+    var toElement = function (node, index) {
+        if (Array.isArray(node)) {
+            return node.map(toElement);
+        }
+        if (!node || typeof node !== 'object') {
+            return node;
+        }
+        var props = Object.assign({ key: index }, node.props);
+        delete props.children;
+        return element.apply(null, [node.type.toLowerCase(), props].concat(toElement(node.props.children)));
+    };
+
+    var showIn = function (id, content) {
+        var place = document.getElementById(id);
+        if (place && content !== undefined) {
+            if (!roots.has(place)) {
+                roots.set(place, window.ReactDOM.createRoot(place));
+            }
+            roots.get(place).render(toElement(content));
+        }
+        return window.dash_clientside.no_update;
+    };
+
     /* Clientside callbacks. */
     var withGrid = function (action) {
         return window.dash_ag_grid.getApiAsync('runs-grid').then(function (api) {
@@ -66,6 +93,12 @@
                     api.moveColumns(['total_j', 'state'], 1);
                 }
             });
+        },
+        showLive: function (content) {
+            return showIn('live-runs', content);
+        },
+        showNow: function (content) {
+            return showIn('run-now', content);
         },
         setTitle: function (title) {
             if (title) {

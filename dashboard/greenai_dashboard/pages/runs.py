@@ -15,6 +15,7 @@ from greenai.core.channel import Quality
 from greenai.core.views import SORTABLE, RunQuery
 from greenai_dashboard import formats, texts
 from greenai_dashboard.clientside import connect
+from greenai_dashboard.pages import live
 from greenai_dashboard.parts import aria, commands
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def layout(data: DashboardData, language: Language) -> html.Div:
     return html.Div(
         [
             html.H1(texts.RUNS_TITLE.to(language)),
+            live.strip(data, language),
             html.Div(_empty(language), id="runs-empty", hidden=page.total > 0),
             html.Div(
                 [

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,9 @@ from greenai.core.text import Text
 from greenai.core.vocabulary import Approach, Phase, Scope
 from greenai.settings.model import BY_NAME
 from greenai.settings.values import run_name, tag_pairs
-from greenai.tracking.wrapper import NOT_FOUND, run_command
+from greenai.tracking.aftermath import names_of
+from greenai.tracking.signals import HeldSignals, take_effect
+from greenai.tracking.wrapper import NOT_FOUND, Wrapped, run_command
 
 if TYPE_CHECKING:
     from greenai.cli.app import App
@@ -33,7 +37,16 @@ _UNITS = Text(de="Wie viele Einheiten der Befehl liefert", en="how many units th
 _RECORD = Text(
     de="Ergebnis als JSON in diese Datei schreiben (- = stdout)", en="write the record as JSON (- = stdout)"
 )
-_QUIET = Text(de="Am Ende keine Zeile ausgeben", en="say nothing at the end")
+_QUIET = Text(
+    de="Nichts ausgeben; nur dass die Messung fehlt, wird immer gesagt",
+    en="say nothing, except that there is no measurement",
+)
+_WAIT = Text(
+    de="Nach dem Ende des Befehls weiter messen, bis auch alle Prozesse beendet sind, die er gestartet hat; "
+    "Signale gehen dann an diese, der Exit-Code bleibt der des Befehls",
+    en="after the end of the command go on tracking until all processes that it started have ended too; signals "
+    "then go to these, the exit code stays the command's",
+)
 _TAG = Text(de="Merkmal schluessel=wert; mehrfach möglich", en="tag key=value; may be repeated")
 
 _COMMAND = Text(de="BEFEHL...", en="COMMAND...")
@@ -52,6 +65,20 @@ _NO_RECORD = Text(
     de="greenai: Die Messung ging verloren; der Befehl ist davon nicht betroffen.",
     en="greenai: the measurement was lost; the command is not affected.",
 )
+_TOO_SLOW = Text(
+    de="greenai: Das Ergebnis liegt noch nicht vor (langsamer Datenträger?). Später abrufen: greenai runs",
+    en="greenai: the record is not there yet (slow storage?). Get it later with: greenai runs",
+)
+_NO_WAIT = Text(de="--wait gibt es nur unter Linux.", en="--wait exists on Linux only.")
+_LEFT = Text(
+    de="greenai: {count} Prozesse des Befehls laufen ohne Messung weiter ({names}); "
+    "--wait misst bis zu ihrem Ende.",
+    en="greenai: {count} processes of the command go on untracked ({names}); --wait tracks them to their end.",
+)
+_ONE_LEFT = Text(
+    de="greenai: Ein Prozess des Befehls läuft ohne Messung weiter ({names}); --wait misst bis zu seinem Ende.",
+    en="greenai: one process of the command goes on untracked ({names}); --wait tracks it to its end.",
+)
 
 
 def build(app: App) -> click.Command:
@@ -60,25 +87,36 @@ def build(app: App) -> click.Command:
     def setting(name: str, kind: Any = None, metavar: str | None = None) -> click.Option:
         return click.Option([f"--{name}"], type=kind, metavar=metavar, help=app.say(BY_NAME[name].help))
 
-    def call(command: tuple[str, ...], record: str | None, quiet: bool, **given: Any) -> int:
+    def call(command: tuple[str, ...], record: str | None, quiet: bool, wait: bool, **given: Any) -> int:
         name, units = given.pop("name"), given.pop("units")
         name = run_name(name) if name is not None else None
         given["interval_s"] = given.pop("interval")
         given["tags"] = tag_pairs(given.pop("tag")) or None
         if record not in (None, "-"):
             _check_writable(Path(str(record)))
-        wrapped = run_command(command, app.settings(**given), name, units)
-        if not wrapped.started:
-            app.tell(_NOT_FOUND if wrapped.exit_code == NOT_FOUND else _NOT_EXECUTABLE, command=command[0])
-            return wrapped.exit_code
-        if wrapped.record is None:
-            app.tell(_NO_RECORD)
-            return wrapped.exit_code
-        if record is not None:
-            _write_record(app, wrapped.record.to_dict(), record)
-        if not quiet:
-            print(summary(wrapped.record, app.language), file=sys.stderr)
-        return wrapped.exit_code
+        if wait and sys.platform == "darwin":
+            raise ConfigError(_NO_WAIT)
+        settings = app.settings(**given)
+        talk = _Talk(app, quiet=quiet)
+        with ExitStack() as stack:
+            held = stack.enter_context(HeldSignals())
+            wrapped = run_command(
+                command,
+                settings,
+                name,
+                units,
+                wait=wait,
+                warn=talk.always,
+                tell=talk.unless_quiet,
+                held=held,
+            )
+            if not wrapped.started:
+                talk.always(_NOT_FOUND if wrapped.exit_code == NOT_FOUND else _NOT_EXECUTABLE, command=command[0])
+                return wrapped.exit_code
+            _report(talk, wrapped, record)
+            # Held until this process ends: a signal that comes now must not change how the command ended.
+            stack.pop_all()
+            return _leave(wrapped)
 
     return Command(
         "run",
@@ -98,6 +136,7 @@ def build(app: App) -> click.Command:
             setting("zone"),
             click.Option(["--interval"], type=float, metavar="S", help=app.say(BY_NAME["interval_s"].help)),
             click.Option(["--record"], metavar="FILE", help=app.say(_RECORD)),
+            click.Option(["--wait"], is_flag=True, help=app.say(_WAIT)),
             click.Option(["--quiet"], is_flag=True, help=app.say(_QUIET)),
             click.Argument(
                 ["command"], nargs=-1, required=True, type=click.UNPROCESSED, metavar=app.say(_COMMAND)
@@ -113,13 +152,61 @@ def _check_writable(path: Path) -> None:
         raise ConfigError(_RECORD_FOLDER.format(path=path))
 
 
-def _write_record(app: App, record: dict[str, Any], target: str) -> None:
+class _Talk:
+    """Lines on stderr. One that cannot be written (closed, full) is left out: it must not change the exit code."""
+
+    def __init__(self, app: App, *, quiet: bool) -> None:
+        self._app = app
+        self._quiet = quiet
+
+    def always(self, text: Text, **values: object) -> None:
+        """Say it."""
+        if sys.stderr is None:
+            return  # closed by our caller; print() would take stdout instead
+        try:
+            print(self._app.say(text, **values), file=sys.stderr, flush=True)
+        except OSError:
+            sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # flushed once more at exit
+
+    def unless_quiet(self, text: Text, **values: object) -> None:
+        """Say it, unless nothing is to be said."""
+        if not self._quiet:
+            self.always(text, **values)
+
+
+def _report(talk: _Talk, wrapped: Wrapped, record_file: str | None) -> None:
+    record = wrapped.record
+    if record is None:
+        if wrapped.tracked:
+            talk.always(_TOO_SLOW if wrapped.hanging else _NO_RECORD)
+        return
+    if record_file is not None:
+        _write_record(talk, record.to_dict(), record_file)
+    talk.unless_quiet(Text.each(lambda language: summary(record, language)))
+    if wrapped.left:
+        text = _ONE_LEFT if len(wrapped.left) == 1 else _LEFT
+        talk.unless_quiet(text, count=len(wrapped.left), names=names_of(wrapped.left))
+
+
+def _leave(wrapped: Wrapped) -> int:
+    if wrapped.ended_by == signal.SIGINT and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        # A shell that runs a script goes on after exit code 130, but not after a death by Ctrl-C.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        take_effect(signal.SIGINT)
+    if wrapped.record is None:
+        os._exit(wrapped.exit_code)  # what failed or hangs must not be tried once more on the way out
+    return wrapped.exit_code
+
+
+def _write_record(talk: _Talk, record: dict[str, Any], target: str) -> None:
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     try:
-        if target == "-":
+        if target != "-":
+            Path(target).write_text(text, encoding="utf-8")
+        elif sys.stdout is not None:
             sys.stdout.write(text)
             sys.stdout.flush()
-        else:
-            Path(target).write_text(text, encoding="utf-8")
     except OSError as error:
-        app.tell(_RECORD_FAILED, path=target, reason=error.strerror, run=record["id"])
+        if target == "-":
+            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # flushed once more at exit
+        talk.always(_RECORD_FAILED, path=target, reason=error.strerror, run=record["id"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greenai.cli.app import plain, print_table
+from greenai.cli.commands.service_block import service_facts, show_hours
 from greenai.cli.format import energy_words, moment
 from greenai.core import labels, quantity
 from greenai.core.remarks import counting, quality_in_words, remarks
@@ -14,6 +15,7 @@ from greenai.core.vocabulary import Scope
 if TYPE_CHECKING:
     from greenai.cli.app import App
     from greenai.core.record import Emissions, RunRecord
+    from greenai.core.text import Language
 
 _RUN = Text(de="Lauf", en="Run")
 _STATE = Text(de="Zustand", en="State")
@@ -55,6 +57,12 @@ _WINDOWS = (
     Text(de="Energie", en="Energy"),
 )
 _SCOPE = Text(de="Umfang", en="Scope")
+_CHECKPOINTS = (
+    Text(de="Sicherungspunkt", en="Checkpoint"),
+    Text(de="nach", en="after"),
+    Text(de="Energie bis dahin", en="Energy up to it"),
+)
+_LOST_WORK = Text(de="Verlorene Arbeit", en="Lost work")
 _SCOPE_VALUE = Text(de="{scope}; ganze Maschine: {whole}", en="{scope}; whole machine: {whole}")
 _NOTE = Text(de="Hinweis", en="Note")
 
@@ -83,6 +91,7 @@ def show_run(app: App, record: RunRecord) -> None:
         ],
         right=(2,),
     )
+    show_hours(app, record)
     if record.windows:
         print()
         rows = [
@@ -95,6 +104,17 @@ def show_run(app: App, record: RunRecord) -> None:
             for window in record.windows
         ]
         print_table([app.say(heading) for heading in _WINDOWS], rows, right=(2, 3))
+    if record.checkpoints:
+        print()
+        rows = [
+            [
+                checkpoint.name or quantity.NO_VALUE,
+                quantity.duration(checkpoint.duration_s, language),
+                quantity.energy(checkpoint.energy_j, language),
+            ]
+            for checkpoint in record.checkpoints
+        ]
+        print_table([app.say(heading) for heading in _CHECKPOINTS], rows, right=(1, 2))
     notes = {app.say(remark) for channel in record.energy.channels for remark in remarks(channel)}
     for note in sorted(notes):
         print(f"\n{app.say(_NOTE)}: {note}", end="")
@@ -136,17 +156,24 @@ def _facts(app: App, record: RunRecord) -> list[tuple[str, str]]:
     if record.work.units > 0:
         each = app.say(
             _PER_UNIT,
-            units=quantity.number(record.work.units, language, 6),
+            units=_count(record.work.units, language),
             unit=record.work.unit or _UNIT,
             energy=quantity.energy(record.work.energy_per_unit_j, language),
         )
         facts.append((app.say(_WORK), each))
+    facts += service_facts(app, record)
+    if record.lost_work_j is not None:
+        facts.append((app.say(_LOST_WORK), quantity.energy(record.lost_work_j, language)))
     if record.metrics:
         metrics = ", ".join(f"{m.name} = {quantity.number(m.value, language, 4)}" for m in record.metrics)
         facts.append((app.say(_METRICS), metrics))
     if record.tags:
         facts.append((app.say(_TAGS), ", ".join(f"{key}={value}" for key, value in record.tags.items())))
     return facts
+
+
+def _count(units: float, language: Language) -> str:
+    return quantity.integer(units, language) if units == round(units) else quantity.number(units, language, 6)
 
 
 def _emission_facts(app: App, emissions: Emissions) -> list[tuple[str, str]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +29,9 @@ from greenai.settings.values import tag_pairs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from greenai.analysis import Analysis
     from greenai.cli.app import App
-    from greenai.core.views import RunRow
+    from greenai.core.views import LiveRun, RunRow
 
 _ABOUT = Text(de="Läufe zeigen, ausgeben, löschen, auszeichnen.", en="Show, export, delete and tag runs.")
 _LIST = Text(de="Die letzten Läufe zeigen.", en="Show the latest runs.")
@@ -40,6 +44,14 @@ _LIMIT = Text(de="Höchstens so viele Läufe", en="at most this many runs")
 _FORMAT = Text(de="Form der Ausgabe", en="form of the output")
 _OUTPUT = Text(de="In diese Datei statt nach stdout", en="into this file instead of stdout")
 _YES = Text(de="Nicht nachfragen", en="do not ask")
+_WATCH = Text(de="Alle {seconds} s neu zeigen, bis Strg-C kommt", en="show anew every {seconds} s until Ctrl-C")
+_WATCH_ALONE = Text(
+    de="--watch zeigt eine Tabelle für Menschen; --json gibt die Daten einmal aus. Bitte eines von beiden.",
+    en="--watch shows a table to people; --json prints the data once. Please choose one.",
+)
+_POWER_NOW = Text(de="Leistung jetzt", en="Power now")
+WATCH_S = 3.0
+_TOP_OF_SCREEN = "\x1b[H\x1b[J"
 
 _NONE_YET = Text(
     de="Noch keine Läufe. Der erste: greenai run -- python train.py",
@@ -114,6 +126,7 @@ def _list_options(app: App) -> list[click.Parameter]:
         *_filters(app),
         click.Option(["--limit"], type=click.IntRange(min=1), default=20, show_default=True, help=app.say(_LIMIT)),
         click.Option(["--json", "as_json"], is_flag=True, help=app.say(_JSON)),
+        click.Option(["--watch"], is_flag=True, help=app.say(_WATCH, seconds=f"{WATCH_S:.0f}")),
     ]
 
 
@@ -130,14 +143,55 @@ def _list_with_filters_before(app: App, **given: Any) -> None:
     _list(app, **chosen)
 
 
-def _list(app: App, limit: int, as_json: bool, **filters: Any) -> None:
-    rows = app.analysis().run_page(RunQuery(limit=limit, **filters)).rows
-    if as_json:
-        print_json([_row_json(row) for row in rows])
-    elif not rows:
-        app.tell(_NONE_YET)
+def _list(app: App, as_json: bool, watch: bool, **given: Any) -> None:
+    if watch and as_json:
+        raise ConfigError(_WATCH_ALONE)
+    analysis = app.analysis()
+    if watch:
+        _keep_showing(lambda: _print_list(app, analysis, **given), analysis.refresh)
+    elif as_json:
+        found = _running_first(analysis, **given)
+        print_json([{**_row_json(row), "power_w": live.power_w if live else None} for row, live in found])
     else:
-        print_table([app.say(heading) for heading in _HEADINGS], [_cells(app, row) for row in rows], (6, 7, 9))
+        _print_list(app, analysis, **given)
+
+
+def _keep_showing(show: Callable[[], None], refresh: Callable[[], object]) -> None:
+    """Show something anew every few seconds until Ctrl-C."""
+    try:
+        while True:
+            page = io.StringIO()
+            with contextlib.redirect_stdout(page):
+                show()
+            # In one piece, or the screen would flicker.
+            print(_TOP_OF_SCREEN + page.getvalue() if sys.stdout.isatty() else page.getvalue(), end="", flush=True)
+            time.sleep(WATCH_S)
+            refresh()
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+
+
+def _running_first(analysis: Analysis, limit: int, **filters: Any) -> list[tuple[RunRow, LiveRun | None]]:
+    """Return the runs that go on, each with what its journals say now, and then the latest of the others."""
+    running = {live.row.id: live for live in analysis.live(RunQuery(limit=limit, **filters)).runs}
+    latest = analysis.run_page(RunQuery(limit=limit, **filters)).rows
+    found: list[tuple[RunRow, LiveRun | None]] = [(live.row, live) for live in running.values()]
+    return [*found, *((row, None) for row in latest if row.id not in running)][:limit]
+
+
+def _print_list(app: App, analysis: Analysis, **given: Any) -> None:
+    found = _running_first(analysis, **given)
+    if not found:
+        app.tell(_NONE_YET)
+        return
+    headings, right = [app.say(heading) for heading in _HEADINGS], [6, 7, 9]
+    rows = [_cells(app, row) for row, _ in found]
+    if any(live for _, live in found):
+        right.append(len(headings))
+        headings.append(app.say(_POWER_NOW))
+        for row, (_, live) in zip(rows, found, strict=True):
+            row.append(quantity.power(live.power_w if live else None, app.language))
+    print_table(headings, rows, right)
 
 
 def _show(app: App, run: str, as_json: bool) -> None:
@@ -242,6 +296,4 @@ def _harmless(value: Any) -> Any:
 
 
 def _stdout() -> Any:
-    from contextlib import nullcontext
-
-    return nullcontext(sys.stdout)
+    return contextlib.nullcontext(sys.stdout)

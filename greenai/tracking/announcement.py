@@ -1,0 +1,69 @@
+"""Letting programs and workers that are started from a run find it, so that they become part of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from greenai.tracking.group import process_key
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUN_ID = "GREENAI_RUN_ID"
+SPOOL = "GREENAI_SPOOL"
+GROUPS = ".groups"  # where groups of processes note their runs, inside the spool
+
+# Runs that a process owns; those of this very program are not around it.
+_OWNERS: dict[str, int] = {}
+_ENDED = -1
+
+
+def is_own(run_id: str) -> bool:
+    """Say whether a run is one of this process, or was one of this program and is over."""
+    return _OWNERS.get(run_id) in (os.getpid(), _ENDED)
+
+
+def announced(folder: Path) -> dict[str, str]:
+    """Return the environment variables by which a run is found."""
+    return {RUN_ID: folder.name, SPOOL: str(folder.parent)}
+
+
+class Announcement:
+    """A run of this process, made known by the environment; to workers that were started before it by a note."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make it known."""
+        self._folder = folder
+        _OWNERS[folder.name] = os.getpid()
+        self._before = {name: os.environ.get(name) for name in announced(folder)}
+        os.environ.update(announced(folder))
+        self._note = self._note_for_children() if "multiprocessing.process" in sys.modules else None
+
+    def take_back(self) -> None:
+        """Restore the environment as it was."""
+        _OWNERS[self._folder.name] = _ENDED
+        if os.environ.get(RUN_ID) == self._folder.name:
+            for name, value in self._before.items():
+                # Runs in threads need not end in the order they began: one that is over is not announced again.
+                if value is None or _OWNERS.get(self._before[RUN_ID] or "") == _ENDED:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+        if self._note is not None:
+            self._note.unlink(missing_ok=True)
+
+    def _note_for_children(self) -> Path | None:
+        path = children_file(self._folder.parent, process_key(os.getpid()))
+        try:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            path.write_text(self._folder.name, encoding="ascii")
+        except OSError:
+            return None
+        return path
+
+
+def children_file(spool: Path, key: str) -> Path:
+    """Return where a process, named by its key, notes the run that it has open."""
+    return spool / GROUPS / f"children-{key}"

@@ -1,0 +1,181 @@
+"""Real programs on a machine whose driver's library hangs: a libnvidia-ml.so.1 of our own, loaded by the real pynvml.
+
+A call hangs for as long as there is a file of its name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from greenai.core.account import account
+from greenai.journal.reader import read_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from greenai.core.record import RunRecord
+
+pytestmark = pytest.mark.slow
+
+# Without a guard it would be for ever. How long exactly is tested where nothing but the guard is measured.
+IN_TIME_S = 20.0
+
+_LIBRARY = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+static int handle;
+static void hang_in(const char *name) {
+  char path[4096];
+  snprintf(path, sizeof path, "%s/%s", getenv("HANGS"), name);
+  while (access(path, F_OK) == 0) usleep(10000);
+}
+int nvmlInitWithFlags(unsigned flags) { (void)flags; hang_in("init"); return 0; }
+int nvmlInit_v2(void) { hang_in("init"); return 0; }
+int nvmlShutdown(void) { hang_in("shutdown"); return 0; }
+const char *nvmlErrorString(int code) { (void)code; return "Not Supported"; }
+int nvmlDeviceGetCount_v2(unsigned *count) { *count = 1; return 0; }
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, int **device) { (void)index; *device = &handle; return 0; }
+int nvmlDeviceGetHandleByUUID(const char *uuid, int **device) { (void)uuid; *device = &handle; return 0; }
+int nvmlDeviceGetName(int *device, char *text, unsigned length) { (void)device; snprintf(text, length, "Sick GPU"); return 0; }
+int nvmlDeviceGetUUID(int *device, char *text, unsigned length) { (void)device; snprintf(text, length, "GPU-0"); return 0; }
+int nvmlDeviceGetPowerUsage(int *device, unsigned *power_mw) { (void)device; *power_mw = 250000; return 0; }
+int nvmlDeviceGetTotalEnergyConsumption(int *device, unsigned long long *energy_mj) {
+  struct timespec t;
+  (void)device;
+  hang_in("energy");
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  *energy_mj = (unsigned long long)((t.tv_sec + t.tv_nsec / 1e9) * 250e3);
+  return 0;
+}
+"""
+
+_STILL = """
+import sys, time
+import greenai
+with greenai.track("still", interval_s=0.1):
+    time.sleep(1)
+sys.exit(3)
+"""
+
+_WINDOWS = """
+import json, os, sys, time
+import greenai
+file = os.environ["HANGS"] + "/energy"
+took = []
+def windows(seconds):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        began = time.monotonic()
+        with run.window("w"):
+            pass
+        took.append(time.monotonic() - began)
+        time.sleep(0.05)
+with greenai.track("windows", interval_s=0.1) as run:
+    windows(1)
+    open(file, "w").close()
+    windows(1.5)
+    os.remove(file)
+    windows(1)
+print(json.dumps(sorted(took)))
+"""
+
+
+@pytest.fixture
+def sick(tmp_path: Path) -> Callable[..., tuple[subprocess.CompletedProcess[str], float, RunRecord]]:
+    """Run a program while some calls hang; return how it ended, its wall time in seconds, and the record."""
+    source, hangs = tmp_path / "nvml.c", tmp_path / "hangs"
+    source.write_text(_LIBRARY)
+    hangs.mkdir()
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(tmp_path / "libnvidia-ml.so.1"), str(source)], check=True)
+    environ = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path), "HANGS": str(hangs)}
+    for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID"):
+        environ.pop(name, None)
+
+    def run(program: str, *calls: str) -> tuple[subprocess.CompletedProcess[str], float, RunRecord]:
+        for call in calls:
+            (hangs / call).touch()
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=False, timeout=60
+        )
+        took_s = time.monotonic() - began
+        (folder,) = (path for path in (tmp_path / "spool").iterdir() if path.is_dir())
+        time.sleep(0.6)  # the sampler writes its last lines
+        record = account(read_run(folder)).record
+        for file in hangs.iterdir():
+            file.unlink()
+        return done, took_s, record
+
+    return run
+
+
+def channels(record: RunRecord, component: str) -> list[Any]:
+    return [channel for channel in record.energy.channels if channel.component.value == component]
+
+
+def test_a_driver_that_never_starts_costs_two_seconds_and_the_gpu_only(sick: Callable[..., Any]) -> None:
+    done, took_s, record = sick(_STILL, "init")
+    assert (done.returncode, done.stderr) == (3, "")
+    assert took_s < IN_TIME_S
+    assert channels(record, "gpu") == []
+    (cpu,) = channels(record, "cpu")
+    assert cpu.energy_j > 0
+    (incident,) = [incident for incident in record.incidents if incident.code == "sensor_hangs"]
+    assert '"nvml"' in incident.message.en
+    assert incident.remedy is not None
+
+
+def test_a_driver_that_hangs_at_the_end_does_not_hold_up_the_end(sick: Callable[..., Any]) -> None:
+    done, took_s, record = sick(_STILL, "shutdown")
+    assert (done.returncode, done.stderr) == (3, "")
+    assert took_s < IN_TIME_S
+    (gpu,) = channels(record, "gpu")
+    assert gpu.energy_j == pytest.approx(250 * record.duration_s, rel=0.05)
+
+
+def test_a_driver_that_hangs_meanwhile_costs_a_moment_once_and_is_read_again(sick: Callable[..., Any]) -> None:
+    done, took_s, record = sick(_WINDOWS)
+    assert (done.returncode, done.stderr) == (0, "")
+    times_s = json.loads(done.stdout)
+    assert times_s[-1] > 0.2
+    assert times_s[len(times_s) // 2] < 0.1
+    assert took_s < IN_TIME_S
+    (gpu,), (cpu,) = channels(record, "gpu"), channels(record, "cpu")
+    assert gpu.lost_readings["sensor_hangs"] > 10
+    assert gpu.energy_j == pytest.approx(250 * record.duration_s, rel=0.05)  # the counter went on counting
+    assert cpu.lost_readings == {}
+    assert [i.code for i in record.incidents].count("sensor_hangs") == 1
+    assert cpu.gap_s < 0.3
+
+
+_SLOW_START = """
+import os, time
+from pathlib import Path
+import greenai
+with greenai.track("slow", interval_s=0.1) as run:
+    # The sampler begins its journal when it has given up.
+    while len(list(Path(os.environ["GREENAI_SPOOL"], run.id).glob("*.jsonl"))) < 2:
+        time.sleep(0.1)
+    time.sleep(0.5)
+    os.remove(os.environ["HANGS"] + "/init")
+    time.sleep(2)
+"""
+
+
+def test_a_driver_that_takes_long_to_start_is_measured_from_then_on(sick: Callable[..., Any]) -> None:
+    done, _, record = sick(_SLOW_START, "init")
+    assert (done.returncode, done.stderr) == (0, "")
+    (gpu,) = channels(record, "gpu")
+    assert gpu.energy_j > 250
+    assert gpu.gap_s > 0.4
+    assert "sensor_hangs" in [incident.code for incident in record.incidents]
