@@ -1,7 +1,7 @@
 """A service of thirty days: what its journals and its rows take, and how long it takes to take it in at the end.
 
-Some hours are written as the sampler and the meter write them, with a clock that obeys, and condensed as they pass.
-The hours before them are theirs again with other figures: writing 26 million lines would take longer than it tells.
+Some hours are written as the sampler and the meter write them, with a clock that obeys, and condensed as they
+pass. The hours before them are theirs again with other figures: 26 million lines would take longer than they tell.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def _live(run: Path, database: Path) -> tuple[int, float]:
-    """Write the last hours of a service, and condense them; return bytes written and seconds an hour to condense."""
+    """Write the last hours of a service and condense them; return bytes written, and seconds to condense one."""
     run.mkdir()
     written = 0
     times_s = []

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from greenai.core.forecast import Forecast
     from greenai.tracking import Run, current_run, track
     from greenai.tracking.budget import BudgetExceededError
-    from greenai.tracking.meter import InferenceMeter
+    from greenai.tracking.service.meter import InferenceMeter
 
 __all__ = [
     "BudgetExceededError",
@@ -36,7 +36,7 @@ _HOME = {
     "ConfigError": "greenai.core.errors",
     "Forecast": "greenai.core.forecast",
     "GreenAIError": "greenai.core.errors",
-    "InferenceMeter": "greenai.tracking.meter",
+    "InferenceMeter": "greenai.tracking.service.meter",
     "Run": "greenai.tracking",
     "current_run": "greenai.tracking",
     "load_runs": "greenai.analysis.frames",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from greenai.core.vocabulary import Scope
     from greenai.host import Host
     from greenai.settings import Settings
-    from greenai.tracking.group import Group
+    from greenai.tracking.session.group import Group
 
 
 @dataclass(frozen=True, slots=True)

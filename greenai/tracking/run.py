@@ -80,9 +80,7 @@ class Run:
         self.outer = inside
         self._synchronize = synchronize
         trouble = wait_for_devices() if synchronize else None
-        self.session: Session = (
-            inside.session if inside else Session.begin(settings, name, name_given=name_given)
-        )
+        self.session: Session = inside.session if inside else Session.begin(settings, name, name_given=name_given)
         self._told: set[str] = set()
         self._tell_once(trouble)
         self._nested = inside is not None

@@ -16,6 +16,7 @@ from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.energy import EnergyCurve, EnergyInterval
 from greenai.core.events import ProcessLog, RunLog, Stop, WindowMark
 from greenai.core.reading import CounterReading
+from greenai.core.series import Series
 from greenai.core.totals import energy_of, with_rest
 from greenai.core.traces import ChannelTrace
 from greenai.core.usage import Usage
@@ -55,7 +56,7 @@ def trace(
 ) -> ChannelTrace:
     """Return ten seconds of a channel; without a policy all of it is the run's."""
     machine = steady(machine_j)
-    return ChannelTrace(channel, (), machine, machine if policy is None else steady(own_j), policy, lost)
+    return ChannelTrace(channel, Series(channel), machine, machine if policy is None else steady(own_j), policy, lost)
 
 
 def total(*found: ChannelTrace, scope: Scope = Scope.CGROUP, count_rest: bool = False) -> Energy:
@@ -251,7 +252,7 @@ def test_where_the_node_is_measured_there_is_no_rest(count_rest: bool) -> None:
 
 def test_a_node_that_was_blind_for_long_is_no_measurement_of_the_node() -> None:
     """A battery that was charged most of the time: its parts count, and their rest is estimated."""
-    blind = ChannelTrace(NODE, (), steady(300, 0, 1), steady(300, 0, 1))
+    blind = ChannelTrace(NODE, Series(NODE), steady(300, 0, 1), steady(300, 0, 1))
     energy = total(blind, trace(CPU, 1000), count_rest=True)
     assert energy.total_j == pytest.approx(1330)
     assert not row(energy, NODE).counted

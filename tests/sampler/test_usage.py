@@ -30,6 +30,8 @@ from greenai_collectors.memory_estimate import MemoryEstimateCollector
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from greenai.core.reading import Reading
+
     Start = Callable[..., subprocess.Popen[str]]
 
 J = 1_000_000
@@ -174,13 +176,15 @@ def test_the_estimate_for_a_jobs_own_group_is_not_shared_out_once_more(tmp_path:
         role=Role.OWNER, host=host.name, pid=1, wall_ns=0, mono_ns=host.clock.mono_ns(), interval_s=1.0,
         meta={"scope": scope.value}, channels=sensors.channels, start_ns=host.clock.mono_ns(),
     )  # fmt: skip
+    taken: list[Reading] = []
     for second in range(11):
         # 16 of its 32 CPUs are busy, and 100 others of the machine's 256.
         machine.busy(round(second * 116 * 100))
         job = "sys/fs/cgroup/system.slice/n1_slurmstepd.scope/job_42"
         machine.write(f"{job}/cpu.stat", f"usage_usec {90 * J + second * 16 * J}\n")
         _, readings = sensors.read()
-        log.readings.setdefault(sensors.channels[0].id, []).extend(readings)
+        taken += readings
+        log.readings[sensors.channels[0].id] = taken
         usage = sensors.usage()
         assert usage is not None
         log.usages.append(usage)

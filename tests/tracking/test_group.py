@@ -14,7 +14,7 @@ import pytest
 from greenai.core.vocabulary import Role, RunState
 from greenai.host.processes import start_ticks
 from greenai.journal.reader import read_run
-from greenai.tracking.group import Group, launcher_group, worker_group
+from greenai.tracking.session.group import Group, launcher_group, worker_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -443,7 +443,7 @@ def test_no_journal_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("greenai.tracking.ledger.JournalWriter", refuse)
+    monkeypatch.setattr("greenai.tracking.service.ledger.JournalWriter", refuse)
     with greenai.InferenceMeter() as meter:
         assert meter(lambda x: x + 1)(1) == 2
     assert meter.result.requests is None

@@ -12,10 +12,10 @@ from greenai.core.errors import ConfigError
 from greenai.core.vocabulary import Role
 from greenai.journal.spool import create_run_folder, hold_run, release_run, second_spool
 from greenai.settings import load_settings
-from greenai.tracking import place
-from greenai.tracking.announcement import GROUPS
-from greenai.tracking.group import Group
-from greenai.tracking.place import Place, find_place
+from greenai.tracking.session import place
+from greenai.tracking.session.announcement import GROUPS
+from greenai.tracking.session.group import Group
+from greenai.tracking.session.place import Place, find_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

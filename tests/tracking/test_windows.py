@@ -67,7 +67,7 @@ class Stage:
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """Put the program on a machine that obeys; nothing samples beside it."""
     built = Stage(tmp_path / "machine")
-    monkeypatch.setattr("greenai.tracking.session.this_host", lambda _knowledge: built.machine.host)
+    monkeypatch.setattr("greenai.tracking.session.session.this_host", lambda _knowledge: built.machine.host)
     monkeypatch.setattr(Session, "start_sampling", lambda _self, **_options: [])
     return built
 

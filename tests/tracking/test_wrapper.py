@@ -15,7 +15,7 @@ import pytest
 from greenai.core.errors import ConfigError
 from greenai.core.vocabulary import RunState
 from greenai.settings import load_settings
-from greenai.tracking.wrapper import run_command
+from greenai.tracking.command.wrapper import run_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable

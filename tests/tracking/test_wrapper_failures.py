@@ -62,7 +62,7 @@ def test_nowhere_to_write_is_said_in_one_line_before_the_command_starts(quiet: l
 FAILING = """
 import sys, time
 from greenai.cli.main import main
-from greenai.tracking import wrapper
+from greenai.tracking.command import wrapper
 from greenai.tracking.session import Session
 wrapper._PATIENCE_S = 0.5
 def fail(*args, **options):

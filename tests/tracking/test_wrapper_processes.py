@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from greenai.core.vocabulary import RunState
-from greenai.tracking import leftovers
+from greenai.tracking.command import leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from greenai.core.vocabulary import RunState
-from greenai.tracking import neighbour, signals
-from greenai.tracking.signals import HELD, Arrived, HeldSignals
+from greenai.tracking.command import neighbour, signals
+from greenai.tracking.command.signals import HELD, Arrived, HeldSignals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -284,7 +284,7 @@ def test_without_a_neighbour_everything_is_passed_on(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.slow
 def test_the_neighbour_ends_with_us() -> None:
-    source = "import os; from greenai.tracking.neighbour import Neighbour; print(Neighbour()._pid, flush=True); os.kill(os.getpid(), 9)"
+    source = "import os; from greenai.tracking.command.neighbour import Neighbour; print(Neighbour()._pid, flush=True); os.kill(os.getpid(), 9)"
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, check=False, timeout=20)
     assert done.returncode == -signal.SIGKILL  # and the pipe of its output has no other end any more
     pid = int(done.stdout)

@@ -12,7 +12,7 @@ from work import report, work  # type: ignore[import-not-found]
 
 from greenai.core.vocabulary import Scope
 from greenai.settings import load_settings
-from greenai.tracking.sampling import SamplerChild
+from greenai.tracking.session.sampling import SamplerChild
 
 SETTLING_S = 2.0
 

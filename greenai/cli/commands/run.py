@@ -19,9 +19,9 @@ from greenai.core.text import Text
 from greenai.core.vocabulary import Approach, Phase, Scope
 from greenai.settings.model import BY_NAME
 from greenai.settings.values import run_name, tag_pairs
-from greenai.tracking.aftermath import names_of
-from greenai.tracking.signals import HeldSignals, take_effect
-from greenai.tracking.wrapper import NOT_FOUND, Wrapped, run_command
+from greenai.tracking.command.aftermath import names_of
+from greenai.tracking.command.signals import HeldSignals, take_effect
+from greenai.tracking.command.wrapper import NOT_FOUND, Wrapped, run_command
 
 if TYPE_CHECKING:
     from greenai.cli.app import App

@@ -161,7 +161,12 @@ def _facts(app: App, record: RunRecord) -> list[tuple[str, str]]:
             energy=quantity.energy(record.work.energy_per_unit_j, language),
         )
         facts.append((app.say(_WORK), each))
-    facts += service_facts(app, record)
+    return [*facts, *service_facts(app, record), *_outcome(app, record)]
+
+
+def _outcome(app: App, record: RunRecord) -> list[tuple[str, str]]:
+    language = app.language
+    facts = []
     if record.lost_work_j is not None:
         facts.append((app.say(_LOST_WORK), quantity.energy(record.lost_work_j, language)))
     if record.metrics:

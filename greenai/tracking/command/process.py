@@ -12,13 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from greenai.tracking.neighbour import Neighbour
-from greenai.tracking.signals import STOPS, take_effect
+from greenai.tracking.command.neighbour import Neighbour
+from greenai.tracking.command.signals import STOPS, take_effect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from greenai.tracking.signals import Arrived, HeldSignals
+    from greenai.tracking.command.signals import Arrived, HeldSignals
 
 # Python ignores these two; the command must not.
 _RESET = tuple(number for name in ("SIGPIPE", "SIGXFSZ") if (number := getattr(signal, name, None)) is not None)

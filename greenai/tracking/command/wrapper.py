@@ -20,19 +20,19 @@ from greenai.core.vocabulary import RunState
 from greenai.journal import format as f
 from greenai.journal.reader import read_run
 from greenai.settings.values import LONGEST_LABEL
-from greenai.tracking.aftermath import Aftermath, left_running, names_of
-from greenai.tracking.announcement import announced
-from greenai.tracking.command import Command, inherited_environ, inherited_files, keep_to_ourselves
-from greenai.tracking.leftovers import adopt_orphans
+from greenai.tracking.command.aftermath import Aftermath, left_running, names_of
+from greenai.tracking.command.leftovers import adopt_orphans
+from greenai.tracking.command.process import Command, inherited_environ, inherited_files, keep_to_ourselves
+from greenai.tracking.command.signals import HeldSignals
 from greenai.tracking.session import Session
-from greenai.tracking.signals import HeldSignals
+from greenai.tracking.session.announcement import announced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from greenai.core.record import RunRecord
     from greenai.settings import Settings
-    from greenai.tracking.leftovers import Process
+    from greenai.tracking.command.leftovers import Process
 
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127

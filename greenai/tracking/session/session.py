@@ -22,11 +22,11 @@ from greenai.journal import format as f
 from greenai.journal.writer import JournalWriter
 from greenai.sampler import SamplerThread, SlowSampler, UsageReader, open_sensors, resolve_scope
 from greenai.settings.checks import check_database
-from greenai.tracking.announcement import Announcement
-from greenai.tracking.duty import Duty, duty_of
 from greenai.tracking.meta import run_meta
-from greenai.tracking.place import Place, find_place
-from greenai.tracking.sampling import MOST_RESTARTS, SamplerChild, Sampling
+from greenai.tracking.session.announcement import Announcement
+from greenai.tracking.session.duty import Duty, duty_of
+from greenai.tracking.session.place import Place, find_place
+from greenai.tracking.session.sampling import MOST_RESTARTS, SamplerChild, Sampling
 
 if TYPE_CHECKING:
     from greenai.host import Host

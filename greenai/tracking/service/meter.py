@@ -17,11 +17,11 @@ from greenai.core.vocabulary import RunState
 from greenai.plugins import preload_collectors
 from greenai.settings import load_settings
 from greenai.settings.values import run_name
-from greenai.tracking.ledger import ClosedBooks, Ledger
 from greenai.tracking.meta import RunOptions
-from greenai.tracking.request import Request
 from greenai.tracking.results import account_of
 from greenai.tracking.run import current_run
+from greenai.tracking.service.ledger import ClosedBooks, Ledger
+from greenai.tracking.service.request import Request
 from greenai.tracking.session import Session
 from greenai.tracking.wrapping import wrapped
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from greenai.core.record import RunRecord
-    from greenai.tracking.ledger import Books
+    from greenai.tracking.service.ledger import Books
 
 P = ParamSpec("P")
 R = TypeVar("R")

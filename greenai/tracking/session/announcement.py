@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from greenai.tracking.group import process_key
+from greenai.tracking.session.group import process_key
 
 if TYPE_CHECKING:
     from pathlib import Path

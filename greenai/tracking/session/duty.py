@@ -14,7 +14,7 @@ from greenai.sampler.guard import no_signals
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from greenai.tracking.sampling import Sampling
+    from greenai.tracking.session.sampling import Sampling
 
 
 class Sampler(Protocol):

@@ -9,8 +9,8 @@ from greenai.core.requests import TOKENS
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from greenai.tracking.ledger import Books
-    from greenai.tracking.meter import InferenceMeter
+    from greenai.tracking.service.ledger import Books
+    from greenai.tracking.service.meter import InferenceMeter
 
 
 class Request:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from greenai.core.collector import Incident
 from greenai.core.text import Text
-from greenai.tracking.leftovers import Process, carriers, descendants, reap
-from greenai.tracking.signals import STOPS, take_effect
+from greenai.tracking.command.leftovers import Process, carriers, descendants, reap
+from greenai.tracking.command.signals import STOPS, take_effect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from greenai.tracking.signals import Arrived, HeldSignals
+    from greenai.tracking.command.signals import Arrived, HeldSignals
 
 # Helpers of a program that ends (pools, pipes) need a moment to notice.
 _GRACE_S = 0.2

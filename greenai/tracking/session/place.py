@@ -16,8 +16,8 @@ from greenai.core.text import Text
 from greenai.core.vocabulary import Role
 from greenai.host.files import OF_THE_DISK
 from greenai.journal.spool import create_run_folder, hold_run, is_held, new_run_id, second_spool
-from greenai.tracking.announcement import GROUPS, RUN_ID, children_file, is_own
-from greenai.tracking.group import WORKERS, Group, launcher_group, sibling_group, worker_group
+from greenai.tracking.session.announcement import GROUPS, RUN_ID, children_file, is_own
+from greenai.tracking.session.group import WORKERS, Group, launcher_group, sibling_group, worker_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,1 @@
+"""``greenai run``: a command as it would be without us, and the run around it."""
