@@ -35,7 +35,7 @@ def _program(place: Place, random: Random) -> Program:
 
 def _ended(place: Place, program: Program) -> Outcome:
     code = program.wait()
-    place.settle(60)
+    place.settle()
     outcome = place.judge(program, program.wait_for("done"), place.record(), (RunState.COMPLETED,))
     outcome.exit_code = code == 0
     outcome.ask(code == 0, f"exit code {code}: {program.stderr[-200:]}")

@@ -43,6 +43,8 @@ _FOREIGN = ("GREENAI_", "SLURM_", "CUDA_", "XDG_", "PYTHON")
 
 # A process that becomes another program has no environment for a moment: one look is not enough.
 _LOOKS = 3
+# The intake works at the lowest priority: where others keep all CPUs busy, it takes its time.
+_INTAKE_S = 90.0
 
 
 class Place:
@@ -160,7 +162,7 @@ class Place:
                 raise TimeoutError(say or "it did not happen in time")
             time.sleep(0.03)
 
-    def settle(self, seconds: float = PATIENCE_S) -> None:
+    def settle(self, seconds: float = _INTAKE_S) -> None:
         """Wait until nothing of ours is at work here any more.
 
         Raises:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _READINGS = frozenset({f.TICK, f.REQUESTS, f.SHARES})
 
 
-def condense(folder: Path, log: RunLog, over: Mapping[str, Sequence[CondensedHour]]) -> None:
+def condense(folder: Path, log: RunLog, over: Mapping[str, Sequence[CondensedHour]]) -> bool:
     """Write down the hours that are over, and remove their readings from journals that are not written any more.
 
     Another process that does the same is left alone. A folder that cannot be written stays as it is.
@@ -39,7 +39,11 @@ def condense(folder: Path, log: RunLog, over: Mapping[str, Sequence[CondensedHou
         folder: The run's folder.
         log: What its journals say.
         over: By host, see ``greenai.core.account``.
+
+    Returns:
+        Whether anything changed.
     """
+    changed = False
     newest_ns = newest_journal_ns(folder)
     for host, hours in over.items():
         if not hours:
@@ -48,13 +52,14 @@ def condense(folder: Path, log: RunLog, over: Mapping[str, Sequence[CondensedHou
         path = folder / f"{host.replace('/', '_')}-{f.HOURS}{f.SUFFIX}"
         with suppress(OSError), path.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _commit(path, file.fileno(), here, hours)
+            changed |= _commit(path, file.fileno(), here, hours)
             os.utime(path, ns=(newest_ns, newest_ns))  # nothing was measured now
-            _remove_readings(folder, host, hours[-1].t1_ns - MARGIN_NS)
+            changed |= _remove_readings(folder, host, hours[-1].t1_ns - MARGIN_NS)
+    return changed
 
 
-def _commit(path: Path, file: int, here: Sequence[ProcessLog], hours: Sequence[CondensedHour]) -> None:
-    """Write down those hours that are not yet.
+def _commit(path: Path, file: int, here: Sequence[ProcessLog], hours: Sequence[CondensedHour]) -> bool:
+    """Write down those hours that are not yet; say whether there were any.
 
     Raises:
         OSError: They cannot be written.
@@ -69,6 +74,7 @@ def _commit(path: Path, file: int, here: Sequence[ProcessLog], hours: Sequence[C
     if lines and os.write(file, data) < len(data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     os.fsync(file)
+    return bool(lines)
 
 
 def _first_line(process: ProcessLog) -> dict[str, Any]:
@@ -86,7 +92,7 @@ def _first_line(process: ProcessLog) -> dict[str, Any]:
     }
 
 
-def _remove_readings(folder: Path, host: str, until_ns: int) -> None:
+def _remove_readings(folder: Path, host: str, until_ns: int) -> bool:
     """Remove what was read before a time from the parts of journals that others have followed.
 
     The last sums of a meter stay: what came after is counted from there.
@@ -94,13 +100,15 @@ def _remove_readings(folder: Path, host: str, until_ns: int) -> None:
     Raises:
         OSError: A file cannot be replaced.
     """
+    changed = False
     for parts in journals(folder):
         stripped = [_Stripped(path, until_ns) for path in parts[:-1]]
         if not stripped or stripped[0].host != host:
             continue
         last_sums = next((part for part in reversed(stripped) if part.sums), None)
         for number, part in enumerate(stripped):
-            part.save(keep_sums=part is last_sums, keep_ends=number == 0)
+            changed |= part.save(keep_sums=part is last_sums, keep_ends=number == 0)
+    return changed
 
 
 class _Stripped:
@@ -123,8 +131,8 @@ class _Stripped:
                 self._kept.append(raw)
                 self._only_ends = self._only_ends and (not raw or kind in (f.OPEN, f.CLOSE))
 
-    def save(self, *, keep_sums: bool, keep_ends: bool) -> None:
-        """Replace the file.
+    def save(self, *, keep_sums: bool, keep_ends: bool) -> bool:
+        """Replace the file if anything is to be removed; say whether that was so.
 
         Args:
             keep_sums: Whether the last sums stay.
@@ -133,10 +141,10 @@ class _Stripped:
         sums = [self.sums] if keep_sums and self.sums else []
         if self._only_ends and not sums and not keep_ends:
             self._path.unlink()
-            return
+            return True
         lines = [*self._kept[:1], *sums, *self._kept[1:]]
         if lines == self._before:
-            return
+            return False
         new = self._path.with_suffix(".new")
         with new.open("wb") as file:
             file.write(b"\n".join(lines))
@@ -145,6 +153,7 @@ class _Stripped:
         file_time_ns = self._path.stat().st_mtime_ns
         os.utime(new, ns=(file_time_ns, file_time_ns))  # nothing was measured now
         new.replace(self._path)
+        return True
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:

@@ -91,9 +91,11 @@ def ingest_folder(store: Store, settings: Settings, folder: Path) -> RunRecord |
         if not log.processes:
             return None
         result = account(log)
+        if condense(folder, log, result.over):
+            log = read_run(folder)  # what is said of the journals is to be true of those that are left
+            result = account(log)
         record = with_footprint(result.record, settings)
         store.save(record, [(trace.channel, _samples(trace, log)) for trace in result.traces])
-    condense(folder, log, result.over)
     if record.state is RunState.RUNNING:
         goes_on(folder, time.perf_counter() - began_s)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,14 @@ from greenai.core.units import NS_PER_S
 from greenai.core.usage import Usage
 from greenai.core.vocabulary import Role
 from greenai.ingest import condense as module
+from greenai.ingest import ingest_folder
 from greenai.ingest.condense import condense
 from greenai.journal import format as f
 from greenai.journal.reader import read_run
+from greenai.journal.spool import unprocessed_runs
 from greenai.journal.writer import JournalWriter
+from greenai.settings import load_settings
+from greenai.store import open_store
 from greenai.testing import FakeMachine
 
 if TYPE_CHECKING:
@@ -176,13 +181,32 @@ def test_a_commit_that_was_cut_is_done_again(tmp_path: Path, cut: int) -> None:
         service.hour(number)
     expected = service.record()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_remove_readings", lambda *_: None)
+        patch.setattr(module, "_remove_readings", lambda *_: False)
         service.condense()
     (hours,) = service.folder.glob("*-hours.jsonl")
     hours.write_bytes(hours.read_bytes()[:cut])
     service.condense()
     found = service.record()
     assert (found.energy, found.requests, found.hours) == (expected.energy, expected.requests, expected.hours)
+
+
+def test_the_database_tells_of_the_journals_that_are_left(tmp_path: Path) -> None:
+    service = Service(tmp_path, 4, "machine", 0.0)
+    for number in range(2):
+        service.hour(number)
+    service.stop()
+    with closing(open_store(load_settings().db)) as store:
+        record = ingest_folder(store, load_settings(), service.folder)
+        assert record is not None
+        assert record.journal.sha256 == read_run(service.folder).sha256
+        samples = store.samples("run")
+    assert len(list(service.folder.glob("*-hours.jsonl"))) == 1
+    assert not unprocessed_runs(tmp_path)
+    (cpu, _, counts), *_ = samples
+    readings = [CounterReading(cpu.id, t_ns, uj) for t_ns, uj in counts if uj is not None]
+    energy_uj = sum(interval.energy_uj or 0 for interval in integrate(cpu, readings).intervals)
+    assert energy_uj == pytest.approx(service.energy_uj, rel=1e-4)
+    assert len(counts) < 2 * 3600 / INTERVAL_S
 
 
 def test_a_kill_between_two_files_costs_nothing(tmp_path: Path) -> None:
@@ -192,12 +216,12 @@ def test_a_kill_between_two_files_costs_nothing(tmp_path: Path) -> None:
     expected = service.record()
     real, left = module._Stripped.save, 3
 
-    def dies(self: Any, **flags: bool) -> None:
+    def dies(self: Any, **flags: bool) -> bool:
         nonlocal left
         left -= 1
         if left < 0:
             raise KeyboardInterrupt
-        real(self, **flags)
+        return real(self, **flags)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module._Stripped, "save", dies)
