@@ -10,6 +10,8 @@ import os
 import select
 import signal
 import sys
+import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from greenai.sampler import Sensors
 
 STOP_WORD = b"stop\n"
+SIGN_OF_LIFE = b"."
+SIGN_EVERY_S = 5.0
 # Slurm sends SIGTERM to every process of a job at its time limit, a terminal SIGINT to all of its group.
 _NOT_FOR_US = (
     signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP,
@@ -84,6 +88,7 @@ class _Leash:
             self._life = [os.pidfd_open(order.pid)]
         except OSError:  # it is dead, or the kernel is older than 5.3
             self._life = []
+        self._sign_s = 0.0
         # Its number may be another's by now.
         self.orphaned = self._image is None or start_ticks(order.pid) != order.started_ticks
 
@@ -91,6 +96,7 @@ class _Leash:
         """Wait; True when the tracked program said stop or is gone."""
         if self.orphaned:
             return True
+        self._give_sign_of_life()
         readable, _, _ = select.select(self._line + self._life, [], [], max(seconds, 0.0))
         if 0 in readable:
             if os.read(0, len(STOP_WORD)) == STOP_WORD:
@@ -98,6 +104,13 @@ class _Leash:
             self._line = []
         self.orphaned = not self._lives(readable)
         return self.orphaned
+
+    def _give_sign_of_life(self) -> None:
+        now_s = time.monotonic()
+        if self._line and now_s - self._sign_s >= SIGN_EVERY_S:
+            self._sign_s = now_s
+            with suppress(OSError):
+                os.write(0, SIGN_OF_LIFE)
 
     def _lives(self, readable: list[int]) -> bool:
         if self._life and self._life[0] in readable:

@@ -3,17 +3,47 @@
 from __future__ import annotations
 
 import errno
+import os
+from contextlib import suppress
 from pathlib import Path
 
 _NETWORK = ("nfs", "nfs4", "lustre", "gpfs", "beegfs", "cifs", "smb3", "ceph", "fuse.sshfs", "afs", "9p", "panfs")
 
-# What is wrong with a disk, not with the settings: no reason to keep a job from running.
-OF_THE_DISK = frozenset(
+# What is wrong with the machine, not with the settings: no reason to keep a job from running.
+OF_THE_MACHINE = frozenset(
     {
         errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOTCONN,
-        errno.ETIMEDOUT,
+        errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.EFBIG, errno.ENOMEM,
     }
 )  # fmt: skip
+_OURS_TO_USE = 0o700
+
+
+def make_folder(path: Path, *, exist_ok: bool = True) -> None:
+    """Make a folder for this user alone, and its parents; whatever the umask says, they can be used.
+
+    Raises:
+        OSError: It cannot be made, or is no folder.
+    """
+    if not path.parent.exists():
+        make_folder(path.parent)
+    before = path.exists()
+    path.mkdir(mode=_OURS_TO_USE, exist_ok=exist_ok)
+    if not before and path.stat().st_mode & _OURS_TO_USE != _OURS_TO_USE:
+        path.chmod(_OURS_TO_USE)
+
+
+def open_own(path: Path, flags: int) -> int:
+    """Open a file, made for this user alone if there is none; executed programs do not inherit it.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    file = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if os.fstat(file).st_mode & 0o600 != 0o600:  # noqa: PLR2004  # an odd umask
+        with suppress(OSError):
+            os.fchmod(file, 0o600)
+    return file
 
 
 def working_folder() -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from math import isfinite
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from greenai.core.channel import Channel
@@ -18,6 +18,7 @@ from greenai.core.text import Text
 from greenai.core.usage import Usage
 from greenai.core.vocabulary import Role, RunState
 from greenai.journal import format as f
+from greenai.journal.spool import is_held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,7 +54,9 @@ def read_run(folder: Path, now_s: float | None = None) -> RunLog:
             unreadable += len(parts)
         else:
             processes.append(process)
-    silent_s = max((time.time() if now_s is None else now_s) - last_write_s, 0.0)
+    silent_s = (time.time() if now_s is None else now_s) - last_write_s
+    if silent_s < 0:  # the clock was set back: ask whether anybody is there
+        silent_s = 0.0 if is_held(folder) else inf
     return RunLog(folder.name, tuple(processes), digest.hexdigest(), silent_s, unreadable)
 
 

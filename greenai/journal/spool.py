@@ -8,6 +8,7 @@ from pathlib import Path
 
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
+from greenai.host.files import make_folder, open_own
 from greenai.journal import format as f
 
 _NOT_WRITABLE = Text(
@@ -40,7 +41,7 @@ def create_run_folder(spool: Path, run_id: str) -> Path:
     """
     folder = spool / run_id
     try:
-        folder.mkdir(parents=True, mode=0o700)
+        make_folder(folder, exist_ok=False)
         _try_writing(folder)
     except OSError as error:
         raise ConfigError(_NOT_WRITABLE.format(path=spool, reason=error.strerror), _CHOOSE_OTHER) from error
@@ -70,7 +71,7 @@ def open_lock(folder: Path, host_name: str) -> int:
         OSError: The folder is gone or cannot be written.
     """
     path = folder / f"{host_name.replace('/', '_')}{f.LOCK_SUFFIX}"
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return open_own(path, os.O_RDWR)
 
 
 def hold_run(folder: Path, host_name: str) -> int:
@@ -138,6 +139,20 @@ def _is_locked(path: Path) -> bool:
     return False
 
 
+def sync_run(folder: Path, host_name: str) -> None:
+    """Make sure that what processes of this host wrote of a run survives a crash of the machine.
+
+    Raises:
+        OSError: It could not be written through.
+    """
+    for path in (folder, *folder.glob(f"{host_name.replace('/', '_')}-*{f.SUFFIX}")):
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+
 def unprocessed_runs(spool: Path) -> list[Path]:
     """Return the folders of runs whose journals changed since they were last taken in, oldest first."""
     try:
@@ -150,7 +165,7 @@ def unprocessed_runs(spool: Path) -> list[Path]:
 def mark_ingested(folder: Path, newest_ns: int) -> None:
     """Remember that everything up to the file time ``newest_ns`` is in the database."""
     marker = folder / f.INGESTED
-    marker.touch(mode=0o600)
+    os.close(open_own(marker, os.O_WRONLY))
     os.utime(marker, ns=(newest_ns, newest_ns))
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from greenai.core.reading import CounterReading, Gap, PowerReading
 from greenai.host.descriptors import Descriptor
+from greenai.host.files import open_own
 from greenai.journal import format as f
+from greenai.journal.spool import sync_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,9 +135,12 @@ class JournalWriter:
         )
 
     def sync(self) -> None:
-        """Make sure that what was written survives a crash of the machine."""
-        if self._file.ours:
-            os.fsync(self._file.number)
+        """Make sure that what was written, here and by others of this host, survives a crash of the machine.
+
+        Raises:
+            OSError: It could not be written through.
+        """
+        sync_run(self._folder, self._host.name)
 
     def close(self) -> None:
         """Write the last line and close the file. A forked child leaves its parent's journal alone."""
@@ -179,7 +184,7 @@ class JournalWriter:
         self._pid = pid  # only now: a file without its first line is of no use
 
     def _open_file(self) -> None:
-        self._file = Descriptor(os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        self._file = Descriptor(open_own(self._path, os.O_WRONLY | os.O_APPEND))
 
     def _write(self, line: dict[str, Any]) -> None:
         if self._pid != os.getpid():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from greenai.core.reading import Gap
 from greenai.core.units import NS_PER_S
-from greenai.sampler.guard import no_signals
+from greenai.sampler.guard import start_quietly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,8 +42,7 @@ class BackgroundReader:
         self._round_s = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name=f"greenai-{collector.name}", daemon=True)
-        with no_signals():
-            self._thread.start()
+        start_quietly(self._thread)
 
     def read(self) -> list[Reading]:
         """Return the last readings; gaps where there is none yet, or none any more."""
@@ -57,7 +56,8 @@ class BackgroundReader:
     def close(self) -> None:
         """End the thread. One that hangs in its sensor is left behind; it is a daemon."""
         self._stop.set()
-        self._thread.join(timeout=0.2)
+        if self._thread.is_alive():
+            self._thread.join(timeout=0.2)
         if not self._thread.is_alive():
             self._collector.close()
 

@@ -28,6 +28,7 @@ from weakref import WeakSet
 from greenai.host.descriptors import Descriptor
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator
 
 READ_PATIENCE_S = 0.25
@@ -55,6 +56,16 @@ def no_signals() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def start_quietly(thread: threading.Thread) -> bool:
+    """Start a thread that takes no signals; False where there are no more threads."""
+    try:
+        with no_signals():
+            thread.start()
+    except RuntimeError:
+        return False
+    return True
 
 
 class Guard:

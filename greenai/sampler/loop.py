@@ -9,7 +9,7 @@ from greenai.core.collector import Incident
 from greenai.core.text import Text
 from greenai.core.units import NS_PER_MS, NS_PER_S
 from greenai.journal.format import SLEPT, TICK
-from greenai.sampler.guard import no_signals
+from greenai.sampler.guard import start_quietly
 
 if TYPE_CHECKING:
     from greenai.host import Host
@@ -93,10 +93,10 @@ class SamplerThread:
             name="greenai-sampler",
             daemon=True,
         )
-        with no_signals():
-            self._thread.start()
+        start_quietly(self._thread)
 
     def stop(self) -> None:
         """End the loop; waits for a read in progress, at most a second."""
         self._stop.set()
-        self._thread.join(timeout=1.0)
+        if self._thread.is_alive():
+            self._thread.join(timeout=1.0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from greenai.core.vocabulary import Role
 from greenai.journal.writer import JournalWriter
-from greenai.sampler.guard import no_signals
+from greenai.sampler.guard import start_quietly
 from greenai.sampler.loop import sample
 from greenai.sampler.sensors import open_sensors
 
@@ -41,8 +41,7 @@ class SlowSampler:
         self._interval_s = interval_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="greenai-slow", daemon=True)
-        with no_signals():
-            self._thread.start()
+        start_quietly(self._thread)
 
     def _pause(self, seconds: float) -> bool:
         return self._stop.wait(seconds)
@@ -50,7 +49,8 @@ class SlowSampler:
     def stop(self) -> None:
         """End it; one that hangs in its sensor is left behind (a daemon), its journal is whole."""
         self._stop.set()
-        self._thread.join(timeout=0.5)
+        if self._thread.is_alive():
+            self._thread.join(timeout=0.5)
 
     def _run(self) -> None:
         sensors = open_sensors(self._host, late=self._late) if self._late else open_sensors(self._host, slow=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
-from greenai.host.files import OF_THE_DISK
+from greenai.host.files import OF_THE_MACHINE, make_folder, open_own
 
 _SQLITE_HEADER = b"SQLite format 3\0"
 
@@ -55,15 +56,15 @@ def check_database(url: str) -> None:
     if path is None:
         return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         if path.exists():
             with path.open("r+b") as file:
                 header = file.read(len(_SQLITE_HEADER))
             if header and header != _SQLITE_HEADER:
                 raise ConfigError(_NOT_SQLITE.format(path=path), _CHOOSE_OTHER)
         else:
-            path.touch(mode=0o600)  # an empty file is an empty database; no permission bits tell as much
+            os.close(open_own(path, os.O_WRONLY))  # empty it is a database; no permission bits tell as much
     except OSError as error:
-        if error.errno in OF_THE_DISK:
+        if error.errno in OF_THE_MACHINE:
             return
         raise ConfigError(_NOT_WRITABLE.format(path=path, reason=error.strerror), _CHOOSE_OTHER) from error

@@ -13,6 +13,7 @@ from greenai.core.collector import Incident
 from greenai.core.errors import ConfigError, GreenAIError
 from greenai.core.text import Text
 from greenai.core.units import J_PER_KWH
+from greenai.sampler.guard import start_quietly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,8 +61,8 @@ _ACTION_FAILED = Text(
     en="The function for the budget of {limit} failed: {reason}.",
 )
 _NO_THREAD = Text(
-    de="Das Budget wird nicht überwacht: {reason}.",
-    en="The budget is not watched: {reason}.",
+    de="Das Budget wird nicht überwacht: Es gibt keinen freien Thread mehr.",
+    en="The budget is not watched: there is no free thread any more.",
 )
 
 
@@ -150,10 +151,8 @@ class BudgetWatch:
             self._wake.set()
             return
         self._thread = threading.Thread(target=self._watch, name="greenai-budget", daemon=True)
-        try:
-            self._thread.start()
-        except RuntimeError as error:
-            self._session.incident(Incident("budget_unwatched", _NO_THREAD.format(reason=error)))
+        if not start_quietly(self._thread):
+            self._session.incident(Incident("budget_unwatched", _NO_THREAD))
 
     def check(self) -> None:
         """Stop the program here, if a budget of this run or of one around it says so.

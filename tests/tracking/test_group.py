@@ -142,7 +142,7 @@ def test_eight_ranks_are_one_machine(start: Start, records: Records) -> None:
     longest = max(record.windows, key=lambda window: window.duration_s)
     assert longest.energy_j is not None
     assert record.mean_power_w == pytest.approx(longest.energy_j / longest.duration_s, rel=0.2)
-    assert record.unseen_s == 0
+    assert record.unseen_s < 0.2  # until the next one had begun
 
 
 @pytest.mark.slow
@@ -179,7 +179,7 @@ def test_another_rank_goes_on_when_the_one_that_samples_ends(
     finish(started.pop())
     (record,) = records()
     assert record.state is (RunState.COMPLETED if how == "finished" else RunState.KILLED)
-    assert record.unseen_s == 0
+    assert record.unseen_s < 0.2  # until the next one had begun
     assert record.duration_s > 1.0
     assert [incident.code for incident in record.incidents].count("sampling_taken_over") == 1
 
@@ -288,6 +288,6 @@ def test_a_tracked_program_goes_on_when_the_one_around_it_is_killed(
     until(lambda: records()[0].state is RunState.KILLED, 20)
     (record,) = records()
     assert record.duration_s > 2.5
-    assert record.unseen_s == 0
+    assert record.unseen_s < 0.2  # until the next one had begun
     (window,) = record.windows
     assert window.duration_s > 2.5

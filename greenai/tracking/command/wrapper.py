@@ -19,6 +19,7 @@ from greenai.core.text import Text
 from greenai.core.vocabulary import RunState
 from greenai.journal import format as f
 from greenai.journal.reader import read_run
+from greenai.sampler.guard import start_quietly
 from greenai.settings.values import LONGEST_LABEL
 from greenai.tracking.command.aftermath import Aftermath, left_running, names_of
 from greenai.tracking.command.leftovers import adopt_orphans
@@ -186,8 +187,10 @@ class _Tracked:
             name="greenai-end",
             daemon=True,
         )
-        thread.start()
-        thread.join(_PATIENCE_S)
+        if start_quietly(thread):
+            thread.join(_PATIENCE_S)
+        else:
+            found.append(self._end(session, state, wrapped.exit_code))
         record = found[0] if found else None
         return replace(wrapped, record=record, tracked=not session.lost, hanging=thread.is_alive())
 
@@ -224,8 +227,10 @@ def _begin(settings: Settings, name: str, *, name_given: bool, warn: Callable[[T
             session.end(RunState.LOST)
 
     thread = threading.Thread(target=begin, name="greenai-begin", daemon=True)
-    thread.start()
-    thread.join(_PATIENCE_S)
+    if start_quietly(thread):
+        thread.join(_PATIENCE_S)
+    else:
+        begin()
     if not begun:
         late.set()
         warn(_UNTRACKED.format(reason=_SLOW.format(seconds=_PATIENCE_S)))

@@ -25,6 +25,7 @@ from greenai.core.units import NS_PER_MS, NS_PER_S
 from greenai.core.vocabulary import Role
 from greenai.journal import format as f
 from greenai.journal.writer import JournalWriter
+from greenai.sampler.guard import start_quietly
 
 if TYPE_CHECKING:
     from greenai.tracking.session import Session
@@ -127,8 +128,8 @@ class Ledger:
         self._write_readings()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, args=(interval_s,), name="greenai-meter", daemon=True)
-        with suppress(RuntimeError):  # no more threads: then lines are written at borders and at the end only
-            self._thread.start()
+        # Without a thread lines are written at borders and at the end only.
+        start_quietly(self._thread)
 
     def begin(self, requests: int) -> float:
         """Begin one request, or some that are executed together; return what ``end`` needs to know."""

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from greenai.host.files import make_folder, open_own
 from greenai.tracking.session.group import process_key
 
 if TYPE_CHECKING:
@@ -57,8 +58,10 @@ class Announcement:
     def _note_for_children(self) -> Path | None:
         path = children_file(self._folder.parent, process_key(os.getpid()))
         try:
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            path.write_text(self._folder.name, encoding="ascii")
+            make_folder(path.parent)
+            file = open_own(path, os.O_WRONLY)
+            os.write(file, self._folder.name.encode())
+            os.close(file)
         except OSError:
             return None
         return path

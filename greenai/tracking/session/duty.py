@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from greenai.host.descriptors import Descriptor
 from greenai.journal.spool import open_lock, release_run, wait_for_run
-from greenai.sampler.guard import no_signals
+from greenai.sampler.guard import start_quietly
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,13 +84,12 @@ class Duty:
                 file.close()
 
     def _wait(self) -> None:
-        with suppress(OSError, RuntimeError):  # no locks here, or no more threads: then nobody takes over
+        with suppress(OSError):  # no locks here: then nobody takes over
             self._awaited = Descriptor(open_lock(self._folder, self._host_name))
             waiting = threading.Thread(
                 target=self._take_over, args=(self._awaited,), name="greenai-duty", daemon=True
             )
-            with no_signals():
-                waiting.start()
+            start_quietly(waiting)
 
     def _release(self) -> None:
         if self._held is not None and self._held.ours:

@@ -14,7 +14,7 @@ from greenai.core.collector import Incident
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
 from greenai.core.vocabulary import Role
-from greenai.host.files import OF_THE_DISK
+from greenai.host.files import OF_THE_MACHINE, make_folder, open_own
 from greenai.journal.spool import create_run_folder, hold_run, is_held, new_run_id, second_spool
 from greenai.tracking.session.announcement import GROUPS, RUN_ID, children_file, is_own
 from greenai.tracking.session.group import WORKERS, Group, launcher_group, sibling_group, worker_group
@@ -105,7 +105,7 @@ def _new(settings: Settings, host_name: str) -> Place:
         folder, troubles = create_run_folder(settings.spool, new_run_id()), ()
     except ConfigError as error:
         cause = error.__cause__
-        if not isinstance(cause, OSError) or cause.errno not in OF_THE_DISK:
+        if not isinstance(cause, OSError) or cause.errno not in OF_THE_MACHINE:
             raise
         return _elsewhere(settings, host_name, cause)
     return Place(folder, Role.OWNER, _try_to_hold(folder, host_name), troubles=troubles)
@@ -115,7 +115,7 @@ def _elsewhere(settings: Settings, host_name: str, reason: OSError) -> Place:
     """Return a place for a run whose spool is full or gone: a job must not wait for that."""
     try:
         spool = second_spool()
-        spool.mkdir(mode=0o700, exist_ok=True)
+        make_folder(spool)
         if spool.lstat().st_uid != os.getuid() or spool.is_symlink():
             raise PermissionError(errno.EPERM, "not ours", str(spool))
         folder = create_run_folder(spool, new_run_id())
@@ -148,8 +148,8 @@ def _noted(path: Path) -> Iterator[int]:
     import fcntl
 
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        make_folder(path.parent)
+        file = open_own(path, os.O_RDWR)
         fcntl.flock(file, fcntl.LOCK_EX)
     except OSError:
         file = -1

@@ -5,22 +5,23 @@ from __future__ import annotations
 import errno
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakSet
 
 from greenai.host.descriptors import Descriptor
 from greenai.host.processes import start_ticks
-from greenai.sampler.guard import no_signals
-from greenai.sampler_process import STOP_WORD, Order
+from greenai.sampler.guard import start_quietly
+from greenai.sampler_process import SIGN_EVERY_S, STOP_WORD, Order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from greenai.core.vocabulary import Scope
@@ -32,6 +33,7 @@ _DETACHED = ("sh", "-c", 'exec 3<&0; "$@" <&3 3<&- &', "sh")
 
 MOST_RESTARTS = 5
 _PAUSE_S = 0.2
+_SIGNS_MISSED = 1.5
 
 
 class Sampling(Protocol):
@@ -78,8 +80,8 @@ class SamplerChild:
         self._changing = threading.Lock()
         self._line = self._start()
         _AT_WORK.add(self)
-        with suppress(RuntimeError), no_signals():  # no more threads here: then nobody starts it again
-            threading.Thread(target=self._watch, name="greenai-watch", daemon=True).start()
+        # Without a thread nobody starts it again.
+        start_quietly(threading.Thread(target=self._watch, name="greenai-watch", daemon=True))
 
     def stop(self) -> None:
         """Say stop."""
@@ -107,8 +109,9 @@ class SamplerChild:
         return line
 
     def _watch(self) -> None:
+        patience_s = _SIGNS_MISSED * max(SIGN_EVERY_S, self._order.interval_s)
         for count in range(1, MOST_RESTARTS + 2):
-            self._line.wait_for_reader_to_go()
+            self._line.wait_for_reader_to_go(patience_s)
             if self._done():
                 return
             with suppress(Exception):  # our failure never harms the tracked program
@@ -157,12 +160,17 @@ class _Line:
         self._descriptor.close()
         self._end.detach()
 
-    def wait_for_reader_to_go(self) -> None:
-        """Return when nobody reads from it any more."""
+    def wait_for_reader_to_go(self, patience_s: float) -> None:
+        """Return when the other end is closed, or has given no sign of life for this long: it hangs."""
         poll = select.poll()
-        with suppress(OSError, ValueError):
-            poll.register(self._end.fileno(), 0)  # asked for nothing: POLLHUP and POLLNVAL are told anyway
-            poll.poll()
+        try:
+            poll.register(self._end.fileno(), select.POLLIN)
+            # Twice: after a stop of the whole machine time is up for this end before the other one can speak.
+            while poll.poll(patience_s * 1000) or poll.poll(patience_s * 1000):
+                if not self.ours or not self._end.recv(64, socket.MSG_DONTWAIT):
+                    return
+        except (OSError, ValueError):
+            return
 
 
 def _start_process(stdin: int) -> None:
@@ -176,14 +184,31 @@ def _start_process(stdin: int) -> None:
     # -P: a file named like a standard module in the user's folder must not be imported.
     command = (_interpreter(), "-P", "-m", "greenai.sampler_process")
     try:
-        code = subprocess.run([*_DETACHED, *command], check=False, **options).returncode
+        with _no_news_of_children():
+            code = subprocess.run([*_DETACHED, *command], check=False, **options).returncode
     except FileNotFoundError:  # no shell here: then it is our child
         process = subprocess.Popen(command, **options)
-        with suppress(RuntimeError), no_signals():
-            threading.Thread(target=process.wait, name="greenai-reaper", daemon=True).start()
+        start_quietly(threading.Thread(target=process.wait, name="greenai-reaper", daemon=True))
         return
     if code != 0:
         raise OSError(code, "the shell could start no process")
+
+
+@contextmanager
+def _no_news_of_children() -> Iterator[None]:
+    """Keep the death of the shell from a program that listens for the deaths of its own children."""
+    if not callable(signal.getsignal(signal.SIGCHLD)):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    try:
+        yield
+    finally:
+        came = signal.sigtimedwait({signal.SIGCHLD}, 0) is not None
+        with suppress(ChildProcessError):
+            if came and os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                signal.raise_signal(signal.SIGCHLD)  # one of the program's own ended meanwhile
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _interpreter() -> str:

@@ -37,8 +37,8 @@ _NO_CHILD = Text(
     en="The sampling process could not be started ({reason}); a thread of the program samples instead.",
 )
 _RESTARTED = Text(
-    de="Der Messprozess starb und wurde neu gestartet (zum {count}. Mal).",
-    en="The sampling process died and was started again (time {count}).",
+    de="Der Messprozess starb oder hing und wurde neu gestartet (zum {count}. Mal).",
+    en="The sampling process died or hung and was started again (time {count}).",
 )
 _GONE = Text(
     de="Der Messprozess starb {count}-mal; gemessen wird nun in einem Thread des Programms.",
