@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from greenai.core.units import NS_PER_HOUR, NS_PER_S
 from greenai.core.vocabulary import Role, Scope
 from greenai.host import SiteKnowledge, this_host
 from greenai.host.processes import program_image, start_ticks
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from greenai.sampler import Sensors
 
 STOP_WORD = b"stop\n"
+_HOUR_CLOSES_NS = 6 * 60 * NS_PER_S  # after its end: what belongs to it has been written by then
 SIGN_OF_LIFE = b"."
 SIGN_EVERY_S = 5.0
 # Slurm sends SIGTERM to every process of a job at its time limit, a terminal SIGINT to all of its group.
@@ -129,6 +131,7 @@ def main() -> int:
         _sample(order, leash)
     _hang_up()
     if order.database is not None:
+        os.nice(19)
         start_ingest(order.folder, order.database)
     return 0
 
@@ -143,9 +146,11 @@ def _be_deaf() -> None:
 def _sample(order: Order, leash: _Leash) -> None:
     host = this_host(order.knowledge)
     usage = UsageReader(host, order.scope, order.pid) if order.scope is not Scope.MACHINE else None
-    slow = SlowSampler(host, Path(order.folder), order.interval_s)
+    slow = SlowSampler(host, Path(order.folder), order.interval_s, service=order.service)
     sensors = open_sensors(host, slow=False, usage=usage)
-    late = SlowSampler(host, Path(order.folder), order.interval_s, sensors.late) if sensors.late else None
+    late = None
+    if sensors.late:
+        late = SlowSampler(host, Path(order.folder), order.interval_s, sensors.late, service=order.service)
     if usage is not None:
         usage.watch_gpus(sensors.channels)
     _write(order, host, sensors, leash)
@@ -156,10 +161,18 @@ def _sample(order: Order, leash: _Leash) -> None:
 
 
 def _write(order: Order, host: Host, sensors: Sensors, leash: _Leash) -> None:
-    journal = JournalWriter(Path(order.folder), host, Role.SAMPLER, sensors.channels, order.interval_s)
+    journal = JournalWriter(
+        Path(order.folder), host, Role.SAMPLER, sensors.channels, order.interval_s, rotates=order.service
+    )
     for incident in sensors.incidents:
         journal.incident(incident)
-    sample(host, sensors, journal, order.interval_s, leash.pause)
+    hourly = _Hourly(order, host)
+
+    def pause(seconds: float) -> bool:
+        hourly.look()
+        return leash.pause(seconds)
+
+    sample(host, sensors, journal, order.interval_s, pause)
     t_ns, readings = sensors.read()
     if leash.orphaned:
         journal.readings(ORPHAN, t_ns, readings, sensors.usage())
@@ -184,18 +197,42 @@ def _first_line() -> bytes:
     return line
 
 
-def ingest_command(folder: str) -> list[str]:
-    """Return the command that takes one run into the database named by GREENAI_DB."""
-    return [sys.executable, "-P", "-m", "greenai.ingest", folder]
+def start_ingest(folder: str, database: str | None) -> int:
+    """Start a process that takes the run into a database, or without one condenses the past of a service.
+
+    Not in place of this one: a thread that hangs in a driver would hold that up.
+
+    Returns:
+        Its number.
+    """
+    options = ["--condense"] if database is None else []
+    environ = {**os.environ, **({} if database is None else {"GREENAI_DB": database})}
+    command = [sys.executable, "-P", "-m", "greenai.ingest", *options, folder]
+    return os.posix_spawn(sys.executable, command, environ, setsigdef=_NOT_FOR_US)
 
 
-def start_ingest(folder: str, database: str) -> None:
-    """Start a process that takes the run into the database, at the lowest priority."""
-    os.nice(19)
-    for number in _NOT_FOR_US:
-        signal.signal(number, signal.SIG_DFL)
-    # Not in place of this one: a thread that hangs in a driver would hold that up.
-    os.posix_spawn(sys.executable, ingest_command(folder), {**os.environ, "GREENAI_DB": database})
+class _Hourly:
+    """Has the past of a service condensed, and taken into the database, once an hour."""
+
+    def __init__(self, order: Order, host: Host) -> None:
+        self._order = order
+        self._now_ns = host.clock.wall_ns
+        self._done = self._hour()
+        self._child = 0
+
+    def look(self) -> None:
+        """Do what is due."""
+        hour = self._hour()
+        if not self._order.service or hour == self._done:
+            return
+        with suppress(OSError):  # the next hour takes this one with it
+            if self._child:
+                os.waitpid(self._child, os.WNOHANG)
+            self._child = start_ingest(self._order.folder, self._order.database)
+        self._done = hour
+
+    def _hour(self) -> int:
+        return (self._now_ns() - _HOUR_CLOSES_NS) // NS_PER_HOUR
 
 
 if __name__ == "__main__":

@@ -168,7 +168,9 @@ def _sampler_trouble(log: RunLog, host: str) -> list[Incident]:
     if stop_ns is None:
         return []
     samplers = [process for process in log.processes if process.role is Role.SAMPLER and process.host == host]
-    begins_ns = [process.start_ns for process in log.processes if process.host == host and process.start_ns]
+    begins_ns = [
+        process.start_ns for process in log.processes if process.host == host and process.start_ns is not None
+    ]
     last_ns = max((sampler.last_ns for sampler in samplers), default=min(begins_ns, default=stop_ns))
     interval_s = max(process.interval_s for process in log.processes if process.host == host)
     patience_ns = (SAMPLER_LATE_INTERVALS * interval_s + SAMPLER_LATE_S) * NS_PER_S

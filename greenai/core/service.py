@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from greenai.core.activity import Activity, Meter, activity, rising
 from greenai.core.requests import Hour, Requests
-from greenai.core.units import NS_PER_MS, NS_PER_S
+from greenai.core.units import NS_PER_HOUR, NS_PER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from greenai.core.events import ProcessLog, RunLog
     from greenai.core.sketch import Sketch
     from greenai.core.traces import ChannelTrace, Span
-
-_NS_PER_HOUR = 3600 * NS_PER_S
 
 
 def service(
@@ -81,8 +79,8 @@ def hours_of(process: ProcessLog, span: Span) -> Iterator[tuple[int, Span]]:
     """
     start_ns = span[0]
     while start_ns < span[1]:
-        number = process.wall_at(start_ns) // _NS_PER_HOUR
-        next_ns = start_ns + (number + 1) * _NS_PER_HOUR - process.wall_at(start_ns)
+        number = process.wall_at(start_ns) // NS_PER_HOUR
+        next_ns = start_ns + (number + 1) * NS_PER_HOUR - process.wall_at(start_ns)
         yield number, (start_ns, min(next_ns, span[1]))
         start_ns = next_ns
 

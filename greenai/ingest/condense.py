@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from greenai.core.condensed import CondensedHour
     from greenai.core.events import ProcessLog, RunLog
 
+_MODE = 0o600
 _READINGS = frozenset({f.TICK, f.REQUESTS, f.SHARES})
 
 
@@ -52,6 +53,7 @@ def condense(folder: Path, log: RunLog, over: Mapping[str, Sequence[CondensedHou
         path = folder / f"{host.replace('/', '_')}-{f.HOURS}{f.SUFFIX}"
         with suppress(OSError), path.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.fchmod(file.fileno(), _MODE)
             changed |= _commit(path, file.fileno(), here, hours)
             os.utime(path, ns=(newest_ns, newest_ns))  # nothing was measured now
             changed |= _remove_readings(folder, host, hours[-1].t1_ns - MARGIN_NS)
@@ -147,6 +149,7 @@ class _Stripped:
             return False
         new = self._path.with_suffix(".new")
         with new.open("wb") as file:
+            os.fchmod(file.fileno(), _MODE)
             file.write(b"\n".join(lines))
             file.flush()
             os.fsync(file.fileno())

@@ -104,6 +104,18 @@ def ingest_folder(store: Store, settings: Settings, folder: Path) -> RunRecord |
     return record
 
 
+def condense_folder(folder: Path) -> None:
+    """Condense the past of a service, without a database.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    with _without_collector():
+        log = read_run(folder)
+        if log.processes:
+            condense(folder, log, account(log).over)
+
+
 @contextmanager
 def _without_collector() -> Iterator[None]:
     """Do without the search for circular garbage: among a million samples it takes a third of the time."""

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from greenai.core.reading import CounterReading, Gap, PowerReading
+from greenai.core.units import NS_PER_HOUR
 from greenai.host.descriptors import Descriptor
 from greenai.host.files import open_own
 from greenai.journal import format as f
@@ -43,6 +44,8 @@ class JournalWriter:
         interval_s: float,
         meta: dict[str, Any] | None = None,
         part: str = "",
+        *,
+        rotates: bool = False,
     ) -> None:
         """Create the file and write its first line.
 
@@ -54,6 +57,7 @@ class JournalWriter:
             interval_s: Sampling interval.
             meta: What the user said about the run (owner only).
             part: Distinguishes a second journal of the same process.
+            rotates: Go on in a new file each hour, so that those of a service can be condensed.
 
         Raises:
             OSError: The folder cannot be written.
@@ -72,9 +76,12 @@ class JournalWriter:
             "meta": meta or {},
         }
         self._path = folder
-        self._pid = 0
+        self._pid = os.getpid()
+        self._begun = False  # whether the file has its first line; without it, it is of no use
         self._closed = False
+        self._rotates = rotates
         self._rotated = 0
+        self._hour = self._clock_hour()
         self._open()
 
     @property
@@ -157,16 +164,19 @@ class JournalWriter:
         """
         if self._closed or self._pid != os.getpid():
             return
-        self.event(f.CLOSE)
+        self._put({"k": f.CLOSE, "t": self._host.clock.mono_ns()})
         self._file.close()
         self._rotated += 1
+        self._begun = False
         self._open()
+
+    def _clock_hour(self) -> int:
+        return self._host.clock.wall_ns() // NS_PER_HOUR
 
     def _open(self) -> None:
         """Begin the file of this process."""
-        pid = os.getpid()
         number = f"{f.PART_MARK}{self._rotated:06}" if self._rotated else ""
-        name = f"{self._host.name.replace('/', '_')}-{pid}{self._part}{number}"
+        name = f"{self._host.name.replace('/', '_')}-{self._pid}{self._part}{number}"
         path = self._folder / f"{name}{f.SUFFIX}"
         if path != self._path:
             self._path, self._torn, self._closed = path, False, False
@@ -177,22 +187,27 @@ class JournalWriter:
                 "k": f.OPEN,
                 "t": self._host.clock.mono_ns(),
                 "wall_ns": self._host.clock.wall_ns(),
-                "pid": pid,
+                "pid": self._pid,
                 **self._first,
             }
         )
-        self._pid = pid  # only now: a file without its first line is of no use
+        self._begun = True
 
     def _open_file(self) -> None:
         self._file = Descriptor(open_own(self._path, os.O_WRONLY | os.O_APPEND))
 
     def _write(self, line: dict[str, Any]) -> None:
         if self._pid != os.getpid():
+            self._pid, self._begun = os.getpid(), False
             self._first["role"] = "member"
             self._first["meta"] = {}
+        if not self._begun:
             self._open()
         elif not self._file.ours:  # the program has closed what was not its own
             self._open_file()
+        if self._rotates and self._clock_hour() != self._hour:
+            self._hour = self._clock_hour()
+            self.rotate()
         self._put(line)
 
     def _put(self, line: dict[str, Any]) -> None:

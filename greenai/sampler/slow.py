@@ -25,7 +25,9 @@ LATE_PART = "late"
 class SlowSampler:
     """A thread that finds slow sensors and samples them into a journal of its own."""
 
-    def __init__(self, host: Host, folder: Path, interval_s: float, late: Sequence[str] = ()) -> None:
+    def __init__(
+        self, host: Host, folder: Path, interval_s: float, late: Sequence[str] = (), *, service: bool = False
+    ) -> None:
         """Start; where there are no such sensors the thread ends at once and leaves no file.
 
         Args:
@@ -34,9 +36,11 @@ class SlowSampler:
             interval_s: Sampling interval.
             late: Names of the collectors to wait for, as ``Sensors.late`` gives them, instead of the slow ones: a
                 driver that takes long to start is measured from then on.
+            service: Whether the run may go on for months.
         """
         self._host = host
         self._late = late
+        self._service = service
         self._folder = folder
         self._interval_s = interval_s
         self._stop = threading.Event()
@@ -69,6 +73,7 @@ class SlowSampler:
                 sensors.channels,
                 self._interval_s,
                 part=LATE_PART if self._late else PART,
+                rotates=self._service,
             )
         except OSError:  # the disk is full, or the run's folder is gone: the other journals say so
             return

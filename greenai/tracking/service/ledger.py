@@ -106,6 +106,7 @@ class Ledger:
             interval_s,
             {"unit": unit},
             part=f"meter{number or ''}",
+            rotates=True,
         )
         opened_ns = self._now_ns()
         self._clock = ShareClock(opened_ns)

@@ -205,9 +205,10 @@ class Session:
         if self._usage is not None:
             self._usage.watch_gpus(self.sensors.channels)
         interval_s = self.settings.interval_s
-        samplers: list[Sampling] = [SlowSampler(self.host, self.folder, interval_s)]
+        samplers: list[Sampling] = [SlowSampler(self.host, self.folder, interval_s, service=self._service)]
         if self.sensors.late:
-            samplers.append(SlowSampler(self.host, self.folder, interval_s, self.sensors.late))
+            late = SlowSampler(self.host, self.folder, interval_s, self.sensors.late, service=self._service)
+            samplers.append(late)
         return [*samplers, SamplerThread(self.host, self.sensors, self._journal, interval_s)]
 
     def _open_journal(self, meta: dict[str, Any]) -> None:
@@ -300,9 +301,10 @@ class Session:
 
 def _log(message: Text) -> None:
     """Write one log line. Loading ``logging`` is left to the case that there is something to say."""
-    import logging
+    with suppress(Exception):  # not even that may be possible: no more files, a handler that breaks
+        import logging
 
-    logger = logging.getLogger("greenai")
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())  # a program without logging gets no output from us
-    logger.warning("%s", message)
+        logger = logging.getLogger("greenai")
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())  # a program without logging gets no output from us
+        logger.warning("%s", message)
