@@ -1,5 +1,5 @@
 """Run all benchmarks, or those named: ``python -m benchmarks [imports] [calls] [sampler] [cli] [store] [ingest]
-[service] [meter]``.
+[service] [meter] [training]``.
 
 ``python -m benchmarks accuracy [--peers] [--help]`` runs on its own: it needs root and more than a coffee break.
 So does ``python -m benchmarks faults [--only NAME] [--times N] [--write FILE]``.
@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 
-from benchmarks import accuracy, calls, cli, faults, imports, ingest, meter, sampler, service, store
+from benchmarks import accuracy, calls, cli, faults, imports, ingest, meter, sampler, service, store, training
 
 ALL = {
     "imports": imports.main,
@@ -22,6 +22,7 @@ ALL = {
     "ingest": ingest.main,
     "service": service.main,
     "meter": meter.main,
+    "training": training.main,
 }
 
 

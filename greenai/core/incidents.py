@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from greenai.core.events import ProcessLog, RunLog
     from greenai.core.record import Energy
 
+# The code of the incident that the program samples itself.
+SAMPLER_IN_THREAD = "sampler_in_thread"
+
 # A sampler that wrote nothing for this long before the stop has died.
 SAMPLER_LATE_INTERVALS = 2
 SAMPLER_LATE_S = 0.5
@@ -103,7 +106,7 @@ def run_incidents(
         incidents.append(_NOTHING)
     if owner is None:
         incidents.append(_NO_OWNER)
-    elif owner.meta.get("sampler_process"):
+    elif owner.meta.get("sampler_process") and SAMPLER_IN_THREAD not in {code for code, _ in found}:
         incidents += _sampler_trouble(log, owner.host)
     for host in sorted({process.host for process in log.processes}):
         asleep_ns = slept_ns(log, host)

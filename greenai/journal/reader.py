@@ -18,7 +18,7 @@ from greenai.core.text import Text
 from greenai.core.usage import Usage
 from greenai.core.vocabulary import Role, RunState
 from greenai.journal import format as f
-from greenai.journal.spool import is_held
+from greenai.journal.spool import is_abandoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -56,7 +56,7 @@ def read_run(folder: Path, now_s: float | None = None) -> RunLog:
             processes.append(process)
     silent_s = (time.time() if now_s is None else now_s) - last_write_s
     if silent_s < 0:  # the clock was set back: ask whether anybody is there
-        silent_s = 0.0 if is_held(folder) else inf
+        silent_s = inf if is_abandoned(folder) else 0.0
     return RunLog(folder.name, tuple(processes), digest.hexdigest(), silent_s, unreadable)
 
 

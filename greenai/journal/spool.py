@@ -121,6 +121,11 @@ def is_held(folder: Path) -> bool:
         return False
 
 
+def is_abandoned(folder: Path) -> bool:
+    """Say whether somebody sampled this run under a lock, and nobody does any more."""
+    return any(folder.glob(f"*{f.LOCK_SUFFIX}")) and not is_held(folder)
+
+
 def _is_locked(path: Path) -> bool:
     import fcntl
 

@@ -42,7 +42,8 @@ class BackgroundReader:
         self._round_s = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name=f"greenai-{collector.name}", daemon=True)
-        start_quietly(self._thread)
+        if not start_quietly(self._thread):
+            raise RuntimeError("can't start new thread")
 
     def read(self) -> list[Reading]:
         """Return the last readings; gaps where there is none yet, or none any more."""

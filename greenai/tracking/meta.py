@@ -45,7 +45,6 @@ def run_meta(
     scope: Scope,
     *,
     name_given: bool,
-    sampler_process: bool,
     service: bool,
     group: Group | None,
 ) -> dict[str, Any]:
@@ -69,7 +68,7 @@ def run_meta(
         "git_commit": git_commit(working_folder()),
         "slurm": slurm_facts(host),
         "environment": environment_facts(host),
-        "sampler_process": sampler_process,
+        "sampler_process": True,
         "service": service,
         "group": group and {"launcher": group.launcher, "rank": group.rank, "size": group.size},
     }

@@ -44,7 +44,7 @@ def gate() -> Iterator[threading.Event]:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     in_a_fork(lambda: True)  # ends the threads that earlier tests left
-    until(lambda: threads() == threading.active_count() + FOREIGN)
+    settle()
     monkeypatch.setattr(guarded, "START_PATIENCE_S", PATIENCE_S)
     for module in (guard, guarded):
         monkeypatch.setattr(module, "READ_PATIENCE_S", PATIENCE_S)
@@ -65,7 +65,12 @@ def threads() -> int:
     return sum(1 for _ in Path("/proc/self/task").iterdir())
 
 
-FOREIGN = threads() - threading.active_count()  # of the test runner, unknown to Python
+def settle() -> None:
+    """Wait until no thread of an earlier test is ending."""
+    before = -1
+    while before != threads():
+        before = threads()
+        time.sleep(0.02)
 
 
 def test_a_call_is_made_elsewhere_and_its_answer_comes_back() -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     Records = Callable[..., list[RunRecord]]
     Until = Callable[..., None]
 
+pytestmark = pytest.mark.slow  # real processes
+
 BUSY = """
 import sys, time
 import greenai

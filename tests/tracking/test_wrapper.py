@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     Records = Callable[..., list[RunRecord]]
     Until = Callable[..., None]
 
+pytestmark = pytest.mark.slow  # real processes
+
 GREENAI = [sys.executable, "-m", "greenai", "run"]
 
 

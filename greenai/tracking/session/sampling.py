@@ -80,8 +80,9 @@ class SamplerChild:
         self._changing = threading.Lock()
         self._line = self._start()
         _AT_WORK.add(self)
-        # Without a thread nobody starts it again.
-        start_quietly(threading.Thread(target=self._watch, name="greenai-watch", daemon=True))
+        if not start_quietly(threading.Thread(target=self._watch, name="greenai-watch", daemon=True)):
+            with suppress(subprocess.TimeoutExpired):  # and nobody starts it again
+                self._shell.wait(timeout=1.0)
 
     def stop(self) -> None:
         """Say stop."""
@@ -98,7 +99,7 @@ class SamplerChild:
     def _start(self) -> _Line:
         ours, theirs = socket.socketpair()
         try:
-            _start_process(theirs.fileno())
+            self._shell = _start_process(theirs.fileno())
         except BaseException:
             ours.close()
             raise
@@ -111,6 +112,7 @@ class SamplerChild:
     def _watch(self) -> None:
         patience_s = _SIGNS_MISSED * max(SIGN_EVERY_S, self._order.interval_s)
         for count in range(1, MOST_RESTARTS + 2):
+            self._shell.wait()  # here: nobody else has to wait for it
             self._line.wait_for_reader_to_go(patience_s)
             if self._done():
                 return
@@ -173,7 +175,8 @@ class _Line:
             return
 
 
-def _start_process(stdin: int) -> None:
+def _start_process(stdin: int) -> subprocess.Popen[bytes]:
+    """Start the sampler behind a shell that ends at once; where there is no shell, as a child."""
     # A session of its own: what is meant for the program's group (Ctrl-C, a kill of all of it) passes it by.
     options: Any = {
         "stdin": stdin,
@@ -184,22 +187,19 @@ def _start_process(stdin: int) -> None:
     # -P: a file named like a standard module in the user's folder must not be imported.
     command = (_interpreter(), "-P", "-m", "greenai.sampler_process")
     try:
-        with _no_news_of_children():
-            code = subprocess.run([*_DETACHED, *command], check=False, **options).returncode
-    except FileNotFoundError:  # no shell here: then it is our child
-        process = subprocess.Popen(command, **options)
-        start_quietly(threading.Thread(target=process.wait, name="greenai-reaper", daemon=True))
-        return
-    if code != 0:
-        raise OSError(code, "the shell could start no process")
+        if callable(signal.getsignal(signal.SIGCHLD)):
+            with _no_news_of_children():
+                shell = subprocess.Popen([*_DETACHED, *command], **options)
+                shell.wait()
+            return shell
+        return subprocess.Popen([*_DETACHED, *command], **options)
+    except FileNotFoundError:
+        return subprocess.Popen(command, **options)
 
 
 @contextmanager
 def _no_news_of_children() -> Iterator[None]:
     """Keep the death of the shell from a program that listens for the deaths of its own children."""
-    if not callable(signal.getsignal(signal.SIGCHLD)):
-        yield
-        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     try:
         yield

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenai.core.collector import Incident
 from greenai.core.events import ProcessLog, RunLog
+from greenai.core.incidents import SAMPLER_IN_THREAD
 from greenai.core.text import Text
 from greenai.core.vocabulary import Role, RunState, Scope
 from greenai.host import this_host
@@ -91,8 +92,6 @@ class Session:
         self._service = False
         self._usage: UsageReader | None = None
         self._duty: Duty | None = None
-        self._sampling_in_child = False
-        self._no_child: Incident | None = None  # why not
         self._announcement: Announcement | None = None
         self._journal: JournalWriter | None = None
 
@@ -134,8 +133,6 @@ class Session:
     def _start(self, name: str, *, name_given: bool, announce: bool, service: bool) -> None:
         self._scope, trouble = resolve_scope(self.host, Scope(self.settings.scope))
         self._service = service
-        if self._place.writable:
-            self._take_duty()
         # A member's windows are cut out of what the others read.
         shared_out = self._marks_ends and self._scope is not Scope.MACHINE
         self._usage = UsageReader(self.host, self._scope, self._pid) if shared_out else None
@@ -146,14 +143,11 @@ class Session:
             name,
             self._scope,
             name_given=name_given,
-            sampler_process=self._sampling_in_child,
             service=service,
             group=self._place.group,
         )
         if self._place.writable:
             self._open_journal(meta)
-        if self._duty is not None and self._no_child is not None:
-            self._duty.sample_by(self._sample_in_threads())
         for incident in (*self._place.troubles, trouble):
             if incident is not None:
                 self.incident(incident)
@@ -162,6 +156,8 @@ class Session:
                 self._announcement = Announcement(self.folder)
             atexit.register(self._end_with_program)
             self.mark(f.START)
+        if self._place.writable:  # last: a process that starts takes time from what goes on beside it
+            self._take_duty()
 
     @property
     def _marks_ends(self) -> bool:
@@ -183,21 +179,17 @@ class Session:
                 self.folder, self.settings, self._scope, service=self._service, died=self._sampler_died
             )
         except OSError as error:
-            self._no_child = Incident("sampler_in_thread", _NO_CHILD.format(reason=error.strerror))
-            return self._sample_in_threads() if taken_over else []  # at the start there is no journal yet
-        self._sampling_in_child = True
+            return self._sample_in_threads(_NO_CHILD.format(reason=error.strerror))
         return [child]
 
     def _sampler_died(self, count: int) -> None:
         if count <= MOST_RESTARTS:
             self.incident(Incident("sampler_restarted", _RESTARTED.format(count=count)))
         elif self._duty is not None:
-            self._no_child = Incident("sampler_in_thread", _GONE.format(count=count))
-            self._duty.sample_by(self._sample_in_threads())
+            self._duty.sample_by(self._sample_in_threads(_GONE.format(count=count)))
 
-    def _sample_in_threads(self) -> list[Sampling]:
-        if self._no_child is not None:
-            self.incident(self._no_child)
+    def _sample_in_threads(self, why: Text) -> list[Sampling]:
+        self.incident(Incident(SAMPLER_IN_THREAD, why))
         if self._journal is None:
             return []
         for incident in self.sensors.incidents:
