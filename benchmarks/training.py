@@ -1,11 +1,12 @@
 """What tracking costs a training of a minute that keeps its CPU busy: alone, and as two ranks on two CPUs.
 
-Wall time of the same work with and without, in turn. A virtual machine scatters by more than what is asked, so what ours
-took is counted as well: the time inside starting and stopping, and the CPU time of the sampler, which busy ranks lose.
+Wall time of the same work with and without, in turn. A virtual machine scatters by more than is asked, so what we
+took is counted as well: time inside starting and stopping, and the sampler's CPU time, which busy ranks lose.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -89,8 +90,6 @@ def _calibrate() -> int:
 
 
 def _train(ranks: int, steps: int, *, tracked: bool) -> list[tuple[float, float, float]]:
-    import json
-
     group = {
         "WORLD_SIZE": str(ranks),
         "MASTER_ADDR": "localhost",
@@ -104,4 +103,4 @@ def _train(ranks: int, steps: int, *, tracked: bool) -> list[tuple[float, float,
         )
         for rank in range(ranks)
     ]
-    return [tuple(json.loads(program.communicate()[0])) for program in programs]  # type: ignore[misc]  # three numbers
+    return [tuple(json.loads(program.communicate()[0])) for program in programs]

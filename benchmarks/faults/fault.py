@@ -58,4 +58,4 @@ class Fault:
     name: str
     asked: str
     play: Callable[[Place, Random], Outcome]
-    times: int = 5
+    times: int = 3
