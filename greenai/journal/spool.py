@@ -33,6 +33,14 @@ def second_spool() -> Path:
     return Path(tempfile.gettempdir()) / f"greenai-{os.getuid()}"
 
 
+def is_trusted(spool: Path) -> bool:
+    """Say whether a spool may be read: one among the temporary files must be this user's own."""
+    try:
+        return spool != second_spool() or (spool.lstat().st_uid == os.getuid() and not spool.is_symlink())
+    except OSError:
+        return False
+
+
 def create_run_folder(spool: Path, run_id: str) -> Path:
     """Make the folder of a new run.
 

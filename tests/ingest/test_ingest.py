@@ -22,6 +22,7 @@ from greenai.core.vocabulary import RunState
 from greenai.ingest import ingest_folder, ingest_spool
 from greenai.ingest.__main__ import main
 from greenai.journal import format as f
+from greenai.journal.spool import second_spool
 from greenai.settings import Settings, load_settings
 from greenai.store import open_store
 
@@ -256,3 +257,18 @@ def test_a_channel_without_a_number_for_its_uncertainty_costs_its_own_run_only(j
     ids = [row.id for row in analysis.run_page(RunQuery()).rows]
     analysis.close()
     assert ids == ["aaaa0002"]
+
+
+def test_runs_of_the_spool_that_stood_in_are_taken_in_if_it_is_ours(
+    journals: Any, store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    journals.run("aaaa0001")
+    journals.run("bbbb0001")
+    stand_in = second_spool()
+    stand_in.mkdir(mode=0o700)
+    (settings.spool / "bbbb0001").rename(stand_in / "bbbb0001")
+    assert ingest_spool(store, settings).taken == ("aaaa0001", "bbbb0001")
+    stand_in.rename(tmp_path / "theirs")
+    os.utime(tmp_path / "theirs" / "bbbb0001" / "ingested", ns=(0, 0))
+    stand_in.symlink_to(tmp_path / "theirs")
+    assert ingest_spool(store, settings).taken == ()

@@ -15,7 +15,7 @@ from greenai.core.errors import ConfigError
 from greenai.core.text import Text
 from greenai.core.vocabulary import Role
 from greenai.host.files import OF_THE_MACHINE, make_folder, open_own
-from greenai.journal.spool import create_run_folder, hold_run, is_held, new_run_id, second_spool
+from greenai.journal.spool import create_run_folder, hold_run, is_held, is_trusted, new_run_id, second_spool
 from greenai.tracking.session.announcement import GROUPS, RUN_ID, children_file, is_own
 from greenai.tracking.session.group import WORKERS, Group, launcher_group, sibling_group, worker_group
 
@@ -116,7 +116,7 @@ def _elsewhere(settings: Settings, host_name: str, reason: OSError) -> Place:
     try:
         spool = second_spool()
         make_folder(spool)
-        if spool.lstat().st_uid != os.getuid() or spool.is_symlink():
+        if not is_trusted(spool):
             raise PermissionError(errno.EPERM, "not ours", str(spool))
         folder = create_run_folder(spool, new_run_id())
     except (OSError, ConfigError):
