@@ -56,7 +56,9 @@ def trace(
 ) -> ChannelTrace:
     """Return ten seconds of a channel; without a policy all of it is the run's."""
     machine = steady(machine_j)
-    return ChannelTrace(channel, Series(channel), machine, machine if policy is None else steady(own_j), policy, lost)
+    return ChannelTrace(
+        channel, Series(channel), machine, machine if policy is None else steady(own_j), policy, lost
+    )
 
 
 def total(*found: ChannelTrace, scope: Scope = Scope.CGROUP, count_rest: bool = False) -> Energy:
