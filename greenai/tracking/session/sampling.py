@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakSet
 
@@ -80,9 +80,8 @@ class SamplerChild:
         self._changing = threading.Lock()
         self._line = self._start()
         _AT_WORK.add(self)
-        if not start_quietly(threading.Thread(target=self._watch, name="greenai-watch", daemon=True)):
-            with suppress(subprocess.TimeoutExpired):  # and nobody starts it again
-                self._shell.wait(timeout=1.0)
+        # Without a thread nobody starts it again.
+        start_quietly(threading.Thread(target=self._watch, name="greenai-watch", daemon=True))
 
     def stop(self) -> None:
         """Say stop."""
@@ -99,7 +98,7 @@ class SamplerChild:
     def _start(self) -> _Line:
         ours, theirs = socket.socketpair()
         try:
-            self._shell = _start_process(theirs.fileno())
+            self._child = _start_process(theirs.fileno())
         except BaseException:
             ours.close()
             raise
@@ -112,7 +111,8 @@ class SamplerChild:
     def _watch(self) -> None:
         patience_s = _SIGNS_MISSED * max(SIGN_EVERY_S, self._order.interval_s)
         for count in range(1, MOST_RESTARTS + 2):
-            self._shell.wait()  # here: nobody else has to wait for it
+            if self._child is not None:
+                self._child.wait()
             self._line.wait_for_reader_to_go(patience_s)
             if self._done():
                 return
@@ -175,8 +175,14 @@ class _Line:
             return
 
 
-def _start_process(stdin: int) -> subprocess.Popen[bytes]:
-    """Start the sampler behind a shell that ends at once; where there is no shell, as a child."""
+def _start_process(stdin: int) -> subprocess.Popen[bytes] | None:
+    """Start the sampler behind a shell that ends at once; where there is no shell, as a child, and return it.
+
+    The end of the shell is waited for, a millisecond: the program must not meet it when it waits for its own.
+
+    Raises:
+        OSError: No process can be started.
+    """
     # A session of its own: what is meant for the program's group (Ctrl-C, a kill of all of it) passes it by.
     options: Any = {
         "stdin": stdin,
@@ -186,15 +192,15 @@ def _start_process(stdin: int) -> subprocess.Popen[bytes]:
     }
     # -P: a file named like a standard module in the user's folder must not be imported.
     command = (_interpreter(), "-P", "-m", "greenai.sampler_process")
+    listens = callable(signal.getsignal(signal.SIGCHLD))
     try:
-        if callable(signal.getsignal(signal.SIGCHLD)):
-            with _no_news_of_children():
-                shell = subprocess.Popen([*_DETACHED, *command], **options)
-                shell.wait()
-            return shell
-        return subprocess.Popen([*_DETACHED, *command], **options)
+        with _no_news_of_children() if listens else nullcontext():
+            code = subprocess.call([*_DETACHED, *command], **options)
     except FileNotFoundError:
         return subprocess.Popen(command, **options)
+    if code != 0:
+        raise OSError(code, "the shell could start no process")
+    return None
 
 
 @contextmanager
