@@ -49,7 +49,7 @@ def check_collector(build: Callable[[Host], Collector], machine: FakeMachine) ->
         _check_channel(channel, first.name, host.name)
     first.open(probe.channels)
     _check_readings(probe.channels, first.read())
-    machine.clock.advance(1.0)
+    machine.clock.advance(0.06)  # a gauge may say the same for a moment
     with machine.silenced():
         failed = first.read()
         _check([reading.channel_id for reading in failed] == ids, "one reading per channel while sensors fail")
