@@ -133,7 +133,9 @@ def _windows(
             continue
         names = {window.window_id: window.name for window in process.windows}
         for window in process.windows:
-            end_ns = window.t1_ns if window.t1_ns is not None else spans[process.host][1]
+            run_end_ns = spans[process.host][1]
+            known_ns = course.known_end_ns(log, process, window, run_end_ns)
+            end_ns = run_end_ns if known_ns is None else known_ns
             energies = [
                 trace.own_energy(window.t0_ns, end_ns).energy_j
                 for key, trace in found.items()
@@ -147,7 +149,9 @@ def _windows(
                     parent=names.get(window.parent_id) if window.parent_id else None,
                     started_ms=process.wall_at(window.t0_ns) // NS_PER_MS,
                     duration_s=max(end_ns - window.t0_ns, 0) / NS_PER_S,
-                    energy_j=sum(known) if known and len(known) == len(energies) else None,
+                    energy_j=sum(known)
+                    if known and len(known) == len(energies) and known_ns is not None
+                    else None,
                 )
             )
     return tuple(sorted(rows, key=lambda window: window.started_ms))

@@ -9,11 +9,12 @@ from greenai.core.vocabulary import Role, RunState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from greenai.core.events import ProcessLog, RunLog, Stop
+    from greenai.core.events import ProcessLog, RunLog, Stop, WindowMark
     from greenai.core.traces import Span
 
 # A run that has written nothing for this long is no longer running.
 SILENCE_S = 30.0
+ABANDONED_S = 3.0  # the same if nobody holds it any more; while one takes over from another that may be so
 SILENT_INTERVALS = 5
 
 # Of several ranks, the end of the run is the worst of theirs.
@@ -71,9 +72,11 @@ def state_of(log: RunLog) -> RunState:
     if death_seen and not any(_at_work(sampler, samplers) for sampler in samplers):
         return RunState.KILLED
     interval_s = max(process.interval_s for process in log.processes)
-    if log.silent_s > max(SILENCE_S, SILENT_INTERVALS * interval_s):
-        return RunState.LOST
-    return RunState.RUNNING
+    silence_s = ABANDONED_S if log.abandoned else SILENCE_S
+    if log.silent_s <= max(silence_s, SILENT_INTERVALS * interval_s):
+        return RunState.RUNNING
+    # One of several died, and the others saw the run to its end.
+    return RunState.KILLED if any(process.stop for process in log.processes) else RunState.LOST
 
 
 def stopped_ns(log: RunLog, host: str) -> int | None:
@@ -85,6 +88,25 @@ def stopped_ns(log: RunLog, host: str) -> int | None:
 def slept_ns(log: RunLog, host: str) -> int:
     """Return for how long a host was suspended during the run, nanoseconds (several may have seen it)."""
     return max((process.slept_ns for process in log.processes if process.host == host), default=0)
+
+
+def known_end_ns(log: RunLog, process: ProcessLog, window: WindowMark, end_ns: int) -> int | None:
+    """Return when a window ended; None if that cannot be known.
+
+    One that is open ends with the run. Not so if its end may have been lost with a line, or if its process died
+    while others saw the run to its end.
+
+    Args:
+        log: The journals.
+        process: The one that began it.
+        window: The window.
+        end_ns: End of the run.
+    """
+    if window.t1_ns is not None:
+        return window.t1_ns
+    lost_lines = process.bad_lines or any(i.code == "journal_write_failed" for i in process.incidents)
+    died = not process.closed and process.stop is None and any(other.stop for other in log.processes)
+    return None if lost_lines or died else end_ns
 
 
 def _at_work(sampler: ProcessLog, samplers: Sequence[ProcessLog]) -> bool:

@@ -140,6 +140,7 @@ class RunLog:
         processes: One entry per journal file, sorted by file name.
         sha256: Digest over the files in that order.
         silent_s: Seconds since anything was last written.
+        abandoned: Whether somebody sampled it under a lock, and nobody does any more.
         unreadable_files: Journal files without a usable first line.
     """
 
@@ -148,3 +149,4 @@ class RunLog:
     sha256: str
     silent_s: float
     unreadable_files: int = 0
+    abandoned: bool = False

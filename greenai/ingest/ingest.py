@@ -18,7 +18,7 @@ from greenai.core.vocabulary import RunState
 from greenai.ingest.condense import condense
 from greenai.ingest.pace import goes_on, is_due, is_over
 from greenai.journal.reader import read_run
-from greenai.journal.spool import is_trusted, mark_ingested, newest_journal_ns, second_spool, unprocessed_runs
+from greenai.journal.spool import is_own, mark_ingested, newest_journal_ns, second_spool, unprocessed_runs
 from greenai.store.store import UnfitRecordError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class IngestReport:
 def ingest_spool(store: Store, settings: Settings, spool: Path | None = None) -> IngestReport:
     """Take in every run of the spool whose journals changed. One broken run does not stop the others.
 
-    The default is the spool of the settings, and the one that stands in for it when that is full.
+    With it, the runs of the one that stands in for it when it is full. The default is the spool of the settings.
 
     One that goes on is taken in again when it is due, see ``greenai.ingest.pace``.
 
@@ -58,8 +58,11 @@ def ingest_spool(store: Store, settings: Settings, spool: Path | None = None) ->
     """
     taken: list[str] = []
     problems: list[Incident] = []
-    spools = [settings.spool, second_spool()] if spool is None else [spool]
-    for folder in (folder for each in spools if is_trusted(each) for folder in unprocessed_runs(each)):
+    folders = unprocessed_runs(spool or settings.spool)
+    stand_in = second_spool(spool or settings.spool)
+    if is_own(stand_in):
+        folders += unprocessed_runs(stand_in)
+    for folder in folders:
         try:
             record = ingest_folder(store, settings, folder) if is_due(folder) else None
         except StoreError as error:

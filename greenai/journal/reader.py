@@ -55,9 +55,15 @@ def read_run(folder: Path, now_s: float | None = None) -> RunLog:
         else:
             processes.append(process)
     silent_s = (time.time() if now_s is None else now_s) - last_write_s
-    if silent_s < 0:  # the clock was set back: ask whether anybody is there
-        silent_s = inf if is_abandoned(folder) else 0.0
-    return RunLog(folder.name, tuple(processes), digest.hexdigest(), silent_s, unreadable)
+    abandoned = is_abandoned(folder)
+    if silent_s < 0:  # the clock was set back
+        silent_s = inf if abandoned else 0.0
+    return RunLog(folder.name, tuple(processes), digest.hexdigest(), silent_s, unreadable, abandoned)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the journal files of a run; a pipe of that name would keep the reader waiting for ever."""
+    return [path for path in folder.glob(f"*{f.SUFFIX}") if path.is_file()]
 
 
 def journals(folder: Path) -> list[list[Path]]:
@@ -67,7 +73,7 @@ def journals(folder: Path) -> list[list[Path]]:
         OSError: The folder cannot be read.
     """
     found: dict[str, list[Path]] = {}
-    for path in sorted(folder.glob(f"*{f.SUFFIX}"), key=lambda path: path.stem):
+    for path in sorted(_files(folder), key=lambda path: path.stem):
         found.setdefault(path.stem.partition(f.PART_MARK)[0], []).append(path)
     return list(found.values())
 

@@ -26,17 +26,22 @@ def new_run_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{os.urandom(4).hex()}"
 
 
-def second_spool() -> Path:
-    """Return where journals go if the spool is full or gone: a folder of this user among the temporary files."""
-    import tempfile  # local: it takes a while to load, and is seldom needed
+def second_spool(spool: Path) -> Path:
+    """Return where journals go if a spool is full or gone: a folder of this user among the temporary files.
 
-    return Path(tempfile.gettempdir()) / f"greenai-{os.getuid()}"
+    Each spool has its own: what belongs to one project must not turn up in the database of another.
+    """
+    import hashlib  # local, as is the next: they take a while to load, and are seldom needed
+    import tempfile
+
+    which = hashlib.sha256(os.fsencode(spool)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"greenai-{os.getuid()}-{which}"
 
 
-def is_trusted(spool: Path) -> bool:
-    """Say whether a spool may be read: one among the temporary files must be this user's own."""
+def is_own(spool: Path) -> bool:
+    """Say whether a folder is this user's own; among the temporary files anybody may make one."""
     try:
-        return spool != second_spool() or (spool.lstat().st_uid == os.getuid() and not spool.is_symlink())
+        return spool.lstat().st_uid == os.getuid() and not spool.is_symlink()
     except OSError:
         return False
 

@@ -40,7 +40,7 @@ def read_tail(folder: Path, seconds: float, now_s: float | None = None) -> RunLo
     Raises:
         OSError: The folder cannot be read.
     """
-    written_s = {path: path.stat().st_mtime for path in folder.glob(f"*{f.SUFFIX}")}
+    written_s = {path: path.stat().st_mtime for path in folder.glob(f"*{f.SUFFIX}") if path.is_file()}
     newest_s = max(written_s.values(), default=0.0)
     processes: list[ProcessLog] = []
     owner: ProcessLog | None = None

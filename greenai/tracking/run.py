@@ -159,7 +159,7 @@ class Run:
         """
         number = as_count(self.session, "plan", total)
         if number is not None:
-            self._plans.say(name, int(number))
+            self._plans.say(str(name), int(number))
 
     def forecast(self) -> Forecast | None:
         """Return the energy, CO2 and end of the run to expect when its plan is done, each with a ~95 % range.
@@ -278,7 +278,8 @@ class Run:
         if self._nested:
             return
         state, exit_code = _outcome(error)
-        self.session.end(state, exit_code, type(error).__name__ if error is not None else None)
+        failed = error is not None and state is not RunState.COMPLETED
+        self.session.end(state, exit_code, type(error).__name__ if failed else None)
 
     def _wait(self) -> None:
         self._tell_once(wait_for_devices())

@@ -180,6 +180,7 @@ def test_a_mixed_run_says_how_much_was_measured() -> None:
 
 def test_windows_of_members_and_nested_windows() -> None:
     member = process(Role.MEMBER, pid=3, last_s=9)
+    member.closed = True
     member.windows = [
         WindowMark("a", "epoch", None, 2 * S, 8 * S),
         WindowMark("b", "step", "a", 3 * S, 4 * S),
@@ -337,11 +338,31 @@ def test_an_unknown_window_is_not_the_whole_run() -> None:
 
 def test_an_open_window_ends_where_the_run_ends() -> None:
     log, member = owner(), process(Role.MEMBER, pid=3, last_s=7)
+    member.closed = True
     member.windows = [WindowMark("w", "open", None, 6 * S, None)]
     whole = account(run_of(log, member)).record.windows[0]
     alone = account(run_of(log, member), "w").record
     assert alone.duration_s == whole.duration_s
     assert alone.energy_j == whole.energy_j
+
+
+@pytest.mark.parametrize("how", ["killed", "line lost"])
+def test_a_window_whose_end_nobody_knows_has_no_energy(how: str) -> None:
+    member = process(Role.MEMBER, pid=3, last_s=7)
+    member.closed = how == "line lost"
+    member.bad_lines = int(how == "line lost")
+    member.windows = [WindowMark("v", "over", None, 2 * S, 3 * S), WindowMark("w", "open", None, 6 * S, None)]
+    record = account(run_of(owner(), sampler(), member)).record
+    assert [window.energy_j for window in record.windows] == [pytest.approx(100), None]
+
+
+def test_one_of_several_killed_is_killed_though_the_others_ended_well() -> None:
+    dead = process(Role.RANK, pid=3, last_s=4)
+    dead.start_ns = 1 * S
+    log = run_of(owner(), sampler(), dead)
+    assert account(replace(log, silent_s=2.0, abandoned=True)).record.state is RunState.RUNNING
+    for silent_s, abandoned in ((10.0, True), (100.0, False)):
+        assert account(replace(log, silent_s=silent_s, abandoned=abandoned)).record.state is RunState.KILLED
 
 
 def test_a_member_fills_in_what_the_owner_left_open() -> None:

@@ -264,7 +264,7 @@ def test_runs_of_the_spool_that_stood_in_are_taken_in_if_it_is_ours(
 ) -> None:
     journals.run("aaaa0001")
     journals.run("bbbb0001")
-    stand_in = second_spool()
+    stand_in = second_spool(settings.spool)
     stand_in.mkdir(mode=0o700)
     (settings.spool / "bbbb0001").rename(stand_in / "bbbb0001")
     assert ingest_spool(store, settings).taken == ("aaaa0001", "bbbb0001")

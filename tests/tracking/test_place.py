@@ -143,12 +143,13 @@ def test_a_spool_that_is_full_or_read_only_from_the_start(program: Program, tmp_
     known, units, state, run_id = first.split()
     assert (known, units, state) == ("True", "3.0", "completed")
     assert second == "journal_elsewhere"
-    assert (temporary / second_spool().name / run_id).is_dir()
+    assert (temporary / second_spool(spool).name / run_id).is_dir()
 
 
 @pytest.mark.slow
 def test_no_place_for_a_journal_at_all(program: Program, tmp_path: Path) -> None:
-    second = tmp_path / "temporary" / second_spool().name
+    spool = tmp_path / "spool"
+    second = tmp_path / "temporary" / second_spool(spool).name
     second.mkdir(parents=True, mode=0o700)
     (tmp_path / "spool").mkdir()
     mounts = f"mount -t tmpfs -o ro tmpfs {tmp_path}/spool && mount -t tmpfs -o ro tmpfs {second}"
@@ -165,7 +166,7 @@ def test_a_second_spool_of_somebody_else_is_not_used(
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     (tmp_path / "link").symlink_to(theirs)
-    monkeypatch.setattr(place, "second_spool", lambda: tmp_path / "link")
+    monkeypatch.setattr(place, "second_spool", lambda _spool: tmp_path / "link")
 
     def full(_spool: Path, _run_id: str) -> Path:
         raise ConfigError(place._NOWHERE) from OSError(28, "No space left on device")

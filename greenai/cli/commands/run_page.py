@@ -62,6 +62,11 @@ _CHECKPOINTS = (
     Text(de="nach", en="after"),
     Text(de="Energie bis dahin", en="Energy up to it"),
 )
+_MOST_WINDOWS = 40
+_MORE_WINDOWS = Text(
+    de="... und {count} weitere; alle zeigt: greenai runs show {run} --json",
+    en="... and {count} more; all are shown by: greenai runs show {run} --json",
+)
 _LOST_WORK = Text(de="Verlorene Arbeit", en="Lost work")
 _SCOPE_VALUE = Text(de="{scope}; ganze Maschine: {whole}", en="{scope}; whole machine: {whole}")
 _NOTE = Text(de="Hinweis", en="Note")
@@ -101,9 +106,12 @@ def show_run(app: App, record: RunRecord) -> None:
                 quantity.duration(window.duration_s, language),
                 quantity.energy(window.energy_j, language),
             ]
-            for window in record.windows
+            for window in record.windows[:_MOST_WINDOWS]
         ]
         print_table([app.say(heading) for heading in _WINDOWS], rows, right=(2, 3))
+        more = len(record.windows) - _MOST_WINDOWS
+        if more > 0:
+            print(app.say(_MORE_WINDOWS, count=quantity.integer(more, language), run=record.id))
     if record.checkpoints:
         print()
         rows = [

@@ -21,7 +21,7 @@ _OWNERS: dict[str, int] = {}
 _ENDED = -1
 
 
-def is_own(run_id: str) -> bool:
+def is_own_run(run_id: str) -> bool:
     """Say whether a run is one of this process, or was one of this program and is over."""
     return _OWNERS.get(run_id) in (os.getpid(), _ENDED)
 

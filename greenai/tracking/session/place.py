@@ -15,8 +15,8 @@ from greenai.core.errors import ConfigError
 from greenai.core.text import Text
 from greenai.core.vocabulary import Role
 from greenai.host.files import OF_THE_MACHINE, make_folder, open_own
-from greenai.journal.spool import create_run_folder, hold_run, is_held, is_trusted, new_run_id, second_spool
-from greenai.tracking.session.announcement import GROUPS, RUN_ID, children_file, is_own
+from greenai.journal.spool import create_run_folder, hold_run, is_held, is_own, new_run_id, second_spool
+from greenai.tracking.session.announcement import GROUPS, RUN_ID, children_file, is_own_run
 from greenai.tracking.session.group import WORKERS, Group, launcher_group, sibling_group, worker_group
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def find_place(settings: Settings, host_name: str, run_name: str, *, siblings: b
 def running_run(settings: Settings) -> Path | None:
     """Return the folder of the living run that this process was started in (``GREENAI_RUN_ID``), if any."""
     run_id = os.environ.get(RUN_ID, "")
-    if is_own(run_id):
+    if is_own_run(run_id):
         return None  # another run of this very program, not one around it; or one that is ending
     return _living(settings.spool, run_id)
 
@@ -114,9 +114,9 @@ def _new(settings: Settings, host_name: str) -> Place:
 def _elsewhere(settings: Settings, host_name: str, reason: OSError) -> Place:
     """Return a place for a run whose spool is full or gone: a job must not wait for that."""
     try:
-        spool = second_spool()
+        spool = second_spool(settings.spool)
         make_folder(spool)
-        if not is_trusted(spool):
+        if not is_own(spool):
             raise PermissionError(errno.EPERM, "not ours", str(spool))
         folder = create_run_folder(spool, new_run_id())
     except (OSError, ConfigError):
