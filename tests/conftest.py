@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,6 @@ from greenai.testing import FakeMachine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _FOREIGN = ("GREENAI_", "SLURM_", "CUDA_", "XDG_", "LC_", "LANG")
 
@@ -49,6 +49,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     work.mkdir()
     monkeypatch.chdir(work)
     with tempfile.TemporaryDirectory(prefix="g", ignore_cleanup_errors=True) as temporary:
+        Path(temporary).chmod(0o755)  # some tests use it as another user
         monkeypatch.setenv("TMPDIR", temporary)
         monkeypatch.setattr(tempfile, "tempdir", temporary)
         yield

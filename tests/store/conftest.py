@@ -56,7 +56,7 @@ def _server_program(name: str) -> str:
 def postgres_server() -> Iterator[str]:
     """A PostgreSQL server on a Unix socket; gives the folder of the socket."""
     initdb, server = _server_program("initdb"), _server_program("postgres")
-    folder = Path(tempfile.mkdtemp(prefix="greenai-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="greenai-pg-", dir="/tmp"))
     user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     if user:
         shutil.chown(folder, "postgres")

@@ -147,7 +147,7 @@ except ConfigError as error:
 @pytest.mark.parametrize("closed", ["file", "folder"])
 def test_a_read_only_database(closed: str) -> None:
     # Not under tmp_path: root without its privileges cannot pass other users' folders.
-    folder = Path(tempfile.mkdtemp(prefix="greenai-ro-"))
+    folder = Path(tempfile.mkdtemp(prefix="greenai-ro-", dir="/tmp"))
     file = folder / "ro.db"
     try:
         if closed == "file":
