@@ -55,7 +55,7 @@ class Place:
         self.ingest = ingest
 
     def __enter__(self) -> Self:
-        self.root = Path(tempfile.mkdtemp(prefix="fault-"))
+        self.root = Path(tempfile.mkdtemp(prefix="fault-", dir="/tmp"))
         self.root.chmod(0o755)
         self.spool = self.root / "spool"
         self.work = self.root / "work"
