@@ -148,7 +148,9 @@ class Session:
         )
         if self._place.writable:
             self._open_journal(meta)
-        for incident in (*self._place.troubles, trouble):
+        # The sampler says the rest; it may not live long enough to wait for a driver that hangs.
+        hanging = [incident for incident in self.sensors.incidents if incident.code == "sensor_hangs"]
+        for incident in (*self._place.troubles, *hanging, trouble):
             if incident is not None:
                 self.incident(incident)
         if self._marks_ends:
