@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
+import itertools
 import os
 import subprocess
 import sys
@@ -341,6 +343,19 @@ def test_runs_in_threads_are_runs_of_their_own() -> None:
         ids = list(pool.map(one, ["a", "b"]))
     assert len(set(ids)) == 2
     assert "GREENAI_RUN_ID" not in os.environ
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_overlapping_runs_announce_what_is_open_and_give_the_environment_back(order: tuple[int, ...]) -> None:
+    before = dict(os.environ)
+    assert "GREENAI_SPOOL" in before
+    runs = [contextvars.copy_context().run(lambda: greenai.track("one").__enter__()) for _ in range(3)]
+    still_open = {run.id for run in runs}
+    for number in order:
+        assert os.environ["GREENAI_RUN_ID"] in still_open
+        runs[number].finish()
+        still_open.remove(runs[number].id)
+    assert dict(os.environ) == before
 
 
 def test_an_async_block() -> None:

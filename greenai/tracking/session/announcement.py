@@ -20,6 +20,9 @@ GROUPS = ".groups"  # where groups of processes note their runs, inside the spoo
 _OWNERS: dict[str, int] = {}
 _ENDED = -1
 
+_OPEN: list[Path] = []
+_BEFORE: dict[str, str | None] = {}  # the environment as the program had it
+
 
 def is_own_run(run_id: str) -> bool:
     """Say whether a run is one of this process, or was one of this program and is over."""
@@ -37,18 +40,20 @@ class Announcement:
     def __init__(self, folder: Path) -> None:
         """Make it known."""
         self._folder = folder
+        if not is_own_run(os.environ.get(RUN_ID, "")):
+            _BEFORE.update({name: os.environ.get(name) for name in announced(folder)})
         _OWNERS[folder.name] = os.getpid()
-        self._before = {name: os.environ.get(name) for name in announced(folder)}
+        _OPEN.append(folder)
         os.environ.update(announced(folder))
         self._note = self._note_for_children() if "multiprocessing.process" in sys.modules else None
 
     def take_back(self) -> None:
-        """Restore the environment as it was."""
+        """Announce the run that is still open instead; without one the environment is as it was before."""
         _OWNERS[self._folder.name] = _ENDED
-        if os.environ.get(RUN_ID) == self._folder.name:
-            for name, value in self._before.items():
-                # Runs in threads need not end in the order they began: one that is over is not announced again.
-                if value is None or _OWNERS.get(self._before[RUN_ID] or "") == _ENDED:
+        _OPEN.remove(self._folder)
+        if os.environ.get(RUN_ID) == self._folder.name:  # runs in threads need not end in the order they began
+            for name, value in (announced(_OPEN[-1]) if _OPEN else _BEFORE).items():
+                if value is None:
                     os.environ.pop(name, None)
                 else:
                     os.environ[name] = value
