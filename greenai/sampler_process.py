@@ -20,15 +20,20 @@ from greenai.core.units import NS_PER_HOUR, NS_PER_S
 from greenai.core.vocabulary import Role, Scope
 from greenai.host import SiteKnowledge, this_host
 from greenai.host.processes import program_image, start_ticks
-from greenai.journal.format import ORPHAN
+from greenai.journal.format import ORPHAN, TICK
 from greenai.journal.writer import JournalWriter
 from greenai.sampler import SlowSampler, UsageReader, open_sensors, sample
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from greenai.host import Host
     from greenai.sampler import Sensors
 
 STOP_WORD = b"stop\n"
+BELL = b"!"
+# A vendor's counters renew their value every 20 to 100 ms: whoever rings more often learns nothing more.
+_REST_S = 0.005
 _HOUR_CLOSES_NS = 6 * 60 * NS_PER_S  # after its end: what belongs to it has been written by then
 SIGN_OF_LIFE = b"."
 SIGN_EVERY_S = 5.0
@@ -51,6 +56,7 @@ class Order:
         service: Whether the run may go on for months.
         pid: The tracked program.
         started_ticks: When that started, as procfs says; None if unknown.
+        bell: File descriptor of the sampler; what comes there asks it to read at once.
     """
 
     folder: str
@@ -61,6 +67,7 @@ class Order:
     service: bool
     pid: int
     started_ticks: int | None
+    bell: int = -1
 
     def to_line(self) -> bytes:
         """Return the order as the first line on the sampler's stdin."""
@@ -86,6 +93,7 @@ class _Leash:
         self._pid = order.pid
         self._image = program_image(order.pid)
         self._line = [0]
+        self._bell = [order.bell]
         try:
             self._life = [os.pidfd_open(order.pid)]
         except OSError:  # it is dead, or the kernel is older than 5.3
@@ -94,18 +102,41 @@ class _Leash:
         # Its number may be another's by now.
         self.orphaned = self._image is None or start_ticks(order.pid) != order.started_ticks
 
-    def pause(self, seconds: float) -> bool:
-        """Wait; True when the tracked program said stop or is gone."""
-        if self.orphaned:
-            return True
+    def say(self, names: Iterable[str]) -> None:
+        """Tell the tracked program which collectors are read when it rings."""
+        with suppress(OSError):
+            os.write(0, " ".join(names).encode() + b"\n")
+
+    def pause(self, seconds: float, rung: Callable[[], None] | None = None) -> bool:
+        """Wait; True when the tracked program said stop or is gone.
+
+        Args:
+            seconds: How long.
+            rung: Called when the program rings.
+        """
         self._give_sign_of_life()
-        readable, _, _ = select.select(self._line + self._life, [], [], max(seconds, 0.0))
-        if 0 in readable:
-            if os.read(0, len(STOP_WORD)) == STOP_WORD:
-                return True
-            self._line = []
-        self.orphaned = not self._lives(readable)
-        return self.orphaned
+        # A program that said stop and ended at once is no orphan: the word is still there.
+        end_s = time.monotonic() + (0.0 if self.orphaned else seconds)
+        while True:
+            left_s = max(end_s - time.monotonic(), 0.0)
+            bell = self._bell if rung is not None else []
+            readable, _, _ = select.select(self._line + self._life + bell, [], [], left_s)
+            if 0 in readable:
+                if os.read(0, len(STOP_WORD)) == STOP_WORD:
+                    self.orphaned = False
+                    return True
+                self._line = []
+            self.orphaned = self.orphaned or not self._lives(readable)
+            if self.orphaned or rung is None or not set(bell) & set(readable):
+                return self.orphaned
+            self._answer_bell(rung)
+
+    def _answer_bell(self, rung: Callable[[], None]) -> None:
+        if not os.read(self._bell[0], 4096):
+            self._bell = []  # closed over there
+            return
+        rung()
+        time.sleep(_REST_S)
 
     def _give_sign_of_life(self) -> None:
         now_s = time.monotonic()
@@ -151,8 +182,7 @@ def _sample(order: Order, leash: _Leash) -> None:
     late = None
     if sensors.late:
         late = SlowSampler(host, Path(order.folder), order.interval_s, sensors.late, service=order.service)
-    if usage is not None:
-        usage.watch_gpus(sensors.channels)
+    sensors.watch_gpus()
     _write(order, host, sensors, leash)
     for sampler in (slow, late):
         if sampler is not None:
@@ -167,10 +197,21 @@ def _write(order: Order, host: Host, sensors: Sensors, leash: _Leash) -> None:
     for incident in sensors.incidents:
         journal.incident(incident)
     hourly = _Hourly(order, host)
+    native = sensors.native()
+    told = False
+
+    def read_native() -> None:
+        t_ns, readings = sensors.read(native)
+        with suppress(OSError):  # a full disk costs this reading
+            journal.readings(TICK, t_ns, readings)
 
     def pause(seconds: float) -> bool:
+        nonlocal told
         hourly.look()
-        return leash.pause(seconds)
+        if native and not told:
+            told = True
+            leash.say(native.values())
+        return leash.pause(seconds, read_native if native else None)
 
     sample(host, sensors, journal, order.interval_s, pause)
     t_ns, readings = sensors.read()

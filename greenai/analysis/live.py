@@ -15,7 +15,7 @@ from math import floor
 from typing import TYPE_CHECKING
 
 from greenai.analysis.trace import series_of
-from greenai.core.energy import EnergyInterval
+from greenai.core.energy_curve import EnergyInterval
 from greenai.core.totals import energy_of, with_rest
 from greenai.core.traces import traces
 from greenai.core.units import NS_PER_MS, NS_PER_S

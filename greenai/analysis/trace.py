@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greenai.core.channel import Kind
-from greenai.core.energy import EnergyInterval, integrate
+from greenai.core.energy import integrate
+from greenai.core.energy_curve import EnergyInterval
 from greenai.core.reading import CounterReading, Gap, PowerReading
 from greenai.core.units import NS_PER_MS, NS_PER_S
 from greenai.core.views import TraceSeries

@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from greenai.core.errors import ConfigError
-from greenai.core.record import FactorUsed
+from greenai.core.footprint import FactorUsed
 from greenai.core.text import Text
 from greenai.host.codecarbon_data import country_mix
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from greenai.carbon.factors import location_factor
-from greenai.core.record import Cost, Emissions
+from greenai.core.footprint import Cost, Emissions
 from greenai.core.text import Text
 from greenai.core.units import kwh
 

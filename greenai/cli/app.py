@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
+import os
+import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from greenai.cli.output import tell
 from greenai.settings import load_settings
 
 if TYPE_CHECKING:
@@ -44,7 +47,7 @@ class App:
 
     def tell(self, text: Text, **values: object) -> None:
         """Talk to the person: one line on stderr."""
-        print(self.say(text, **values), file=sys.stderr)
+        tell(self.say(text, **values))
 
     def settings(self, **overrides: Any) -> Settings:
         """Return the settings in force.
@@ -80,6 +83,7 @@ def print_json(data: Any) -> None:
 
 
 WIDEST_CELL = 48
+_GUTTER = 2
 
 
 def plain(text: str) -> str:
@@ -87,21 +91,33 @@ def plain(text: str) -> str:
     return "".join(sign if sign.isprintable() or sign == "\u202f" else "\ufffd" for sign in text)
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
+def print_table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Sequence[int] = (),
+    spare: Sequence[int] = (),
+) -> None:
     """Write an aligned table to stdout.
 
     Args:
         headings: One per column.
         rows: Cells as text.
         right: Indices of the columns that are aligned to the right (figures).
+        spare: Indices of the columns that a narrow terminal does without, the first to be left out first.
 
     All columns but the last are cut at ``WIDEST_CELL`` characters.
     """
     rows = [[*(plain(cell)[:WIDEST_CELL] for cell in row[:-1]), plain(row[-1])] for row in rows]
     widths = [max(len(row[i]) for row in (headings, *rows)) for i in range(len(headings))]
+    shown = list(range(len(headings)))
+    for index in spare:
+        if sum(widths[i] + _GUTTER for i in shown) - _GUTTER > _terminal_columns():
+            shown.remove(index)
     for row in (headings, *rows):
-        cells = [
-            cell.rjust(width) if index in right else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        print("  ".join(cells).rstrip())
+        cells = [row[i].rjust(widths[i]) if i in right else row[i].ljust(widths[i]) for i in shown]
+        print((" " * _GUTTER).join(cells).rstrip())
+
+
+def _terminal_columns() -> float:
+    """Return how much fits into a line; anything does where no terminal shows it."""
+    return shutil.get_terminal_size().columns if os.isatty(1) else inf

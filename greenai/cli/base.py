@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from greenai.core.text import Text
+from greenai.settings.model import BY_NAME
+from greenai.settings.values import WrongValueError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +28,9 @@ _IN_USAGE = {
     "[COMMAND] [ARGS]...": Text(de="[BEFEHL] ...", en="[COMMAND] ..."),
 }
 _BEHIND_HELP = {"default: ": Text(de="Vorgabe: ", en="default: "), "required": Text(de="nötig", en="required")}
-HELP_OPTION = Text(de="Diese Hilfe zeigen.", en="Show this help.")
+_RANGE = re.compile(r"\S*[<>]=?x\S*|x[<>]=?\S+")
+HELP_OPTION = Text(de="Diese Hilfe zeigen", en="show this help")
+WIDEST_HELP = 100
 
 _NO_OPTION = Text(de="Die Option „{name}“ gibt es nicht.", en='There is no option "{name}".')
 _NO_COMMAND = Text(de="Den Befehl „{name}“ gibt es nicht.", en='There is no command "{name}".')
@@ -53,8 +57,41 @@ class UnknownCommandError(click.UsageError):
         self.nearest = nearest
 
 
+class UnfitError(click.BadParameter):
+    """A value that does not fit, from a type that can say what would."""
+
+    def __init__(self, expected: Text, param: click.Parameter | None, context: click.Context | None) -> None:
+        super().__init__(expected.en, context, param)
+        self.expected = expected
+
+
+class SettingValue(click.types.StringParamType):
+    """A value that a setting takes, read as the setting reads it."""
+
+    def __init__(self, setting: str) -> None:
+        self._parse = BY_NAME[setting].parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the setting's value, or complain about the option as it was typed."""
+        try:
+            return self._parse(value)
+        except WrongValueError as error:
+            raise UnfitError(error.expected, param, ctx) from None
+
+
+class WholeNumber(click.IntRange):
+    """A whole number within bounds: one without an upper bound fits into no database."""
+
+    name = "n"
+
+    def __init__(self, low: int, high: int) -> None:
+        super().__init__(low, high)
+
+
 class FiniteFloat(click.FloatRange):
     """A number; click's own range lets nan and inf through."""
+
+    name = "n"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the number, or complain."""
@@ -79,7 +116,8 @@ class _Localised(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         app: App = ctx.obj
-        found = [record for parameter in self.get_params(ctx) if (record := parameter.get_help_record(ctx))]
+        options = [parameter for parameter in self.get_params(ctx) if isinstance(parameter, click.Option)]
+        found = [record for option in options if (record := option.get_help_record(ctx))]
         records = [(names, _behind_help(app, words)) for names, words in found]
         if records:
             with formatter.section(app.say(_OPTIONS)):
@@ -138,10 +176,14 @@ class Group(_Localised, click.Group):
 
 
 def _behind_help(app: App, words: str) -> str:
+    """Put what click writes behind an option's help into the program's language; ranges are left out."""
     about, bracket, extra = words.rpartition("  [")
+    if not bracket:
+        return words
+    extras = [part for part in extra.removesuffix("]").split("; ") if not _RANGE.fullmatch(part)]
     for theirs, ours in _BEHIND_HELP.items():
-        extra = extra.replace(theirs, app.say(ours)) if bracket else extra
-    return about + bracket + extra
+        extras = [part.replace(theirs, app.say(ours)) for part in extras]
+    return f"{about}  [{'; '.join(extras)}]" if extras else about
 
 
 def complaint(app: App, error: click.ClickException) -> str:
@@ -162,7 +204,8 @@ def _what(app: App, error: click.ClickException) -> str:
         return app.say(_MISSING, name=error.param.get_error_hint(error.ctx))
     if isinstance(error, click.BadParameter) and error.param is not None:
         hint = error.param.get_error_hint(error.ctx)
-        return app.say(_WRONG, name=hint, reason=_expected(error.param.type) or _A_NUMBER)
+        expected = error.expected if isinstance(error, UnfitError) else _expected(error.param.type)
+        return app.say(_WRONG, name=hint, reason=expected or _A_NUMBER)
     if isinstance(error, click.BadOptionUsage):
         return app.say(_NEEDS_VALUE, name=error.option_name)
     extra = re.search(r"unexpected extra arguments? \((.*)\)", error.format_message())

@@ -34,8 +34,7 @@ def energy_words(record: RunRecord, language: Language) -> str:
     energy = record.energy
     if energy.total_j is None:
         return _UNKNOWN_ENERGY.to(language)
-    low, high = quantity.energy(energy.low_j, language, 2), quantity.energy(energy.high_j, language, 2)
-    between = quantity.interval(low, high).to(language)
+    between = quantity.energy_range(energy.low_j, energy.high_j, language, 2, like=energy.total_j)
     said = f"{quantity.energy(energy.total_j, language)} ({word(QUALITY, energy.quality).to(language)}, {between})"
     if not record.incomplete:
         return said

@@ -8,22 +8,26 @@ cannot be executed).
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import click
 
 from greenai.cli.app import App
-from greenai.cli.base import Group, complaint
+from greenai.cli.base import WIDEST_HELP, Group, complaint
+from greenai.cli.output import OutputError, flush_stdout, tell, watch_stdout
 from greenai.core.errors import ConfigError, GreenAIError
 from greenai.core.text import Language, Text
 from greenai.core.version import __version__
 from greenai.settings.load import language_of, load_settings
 
+AFTER_SIGNAL = 128  # as shells do
+
 _ABOUT = Text(
     de="Energie und CO2 von KI-Training und -Betrieb: messen, mit klassischen Lösungen vergleichen, berichten.",
     en="Energy and CO2 of AI training and inference: measure, compare with classical solutions, report.",
 )
-_VERSION = Text(de="Version zeigen.", en="Show the version.")
+_VERSION = Text(de="Version zeigen", en="show the version")
 _ERROR = Text(de="Fehler", en="Error")
 _STOPPED = Text(de="Abgebrochen.", en="Stopped.")
 
@@ -77,6 +81,7 @@ COMMANDS: dict[str, tuple[str, Text]] = {
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    watch_stdout()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -92,21 +97,20 @@ def run(arguments: list[str]) -> int:
     app = App(_language())
     try:
         result = _root(app).main(arguments, prog_name="greenai", standalone_mode=False, obj=app)
+        flush_stdout()
     except click.exceptions.Abort:
-        print(app.say(_STOPPED), file=sys.stderr)
-        return 130
+        tell(app.say(_STOPPED))
+        return AFTER_SIGNAL + signal.SIGINT
     except click.ClickException as error:
-        print(f"{app.say(_ERROR)}: {complaint(app, error)}", file=sys.stderr)
+        tell(f"{app.say(_ERROR)}: {complaint(app, error)}")
         return 2
     except GreenAIError as error:
-        print(f"{app.say(_ERROR)}: {app.say(error.message)}", file=sys.stderr)
+        if isinstance(error, OutputError) and error.reader_gone:
+            return AFTER_SIGNAL + signal.SIGPIPE
+        tell(f"{app.say(_ERROR)}: {app.say(error.message)}")
         if error.remedy:
-            print(app.say(error.remedy), file=sys.stderr)
+            tell(app.say(error.remedy))
         return 2 if isinstance(error, ConfigError) else 1
-    except BrokenPipeError:
-        # The reader of our output has seen enough (greenai runs | head).
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     finally:
         app.close()
     return result if isinstance(result, int) else 0
@@ -114,7 +118,12 @@ def run(arguments: list[str]) -> int:
 
 def _root(app: App) -> Group:
     root = Group(
-        "greenai", help=app.say(_ABOUT), lazy=COMMANDS, no_args_is_help=False, invoke_without_command=True
+        "greenai",
+        help=app.say(_ABOUT),
+        lazy=COMMANDS,
+        no_args_is_help=False,
+        invoke_without_command=True,
+        context_settings={"max_content_width": WIDEST_HELP},
     )
 
     def show_version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from greenai.core import course
 from greenai.core.checkpoints import checkpoints
+from greenai.core.collector import Incident
 from greenai.core.hourly import hourly_traces
 from greenai.core.incidents import run_incidents
 from greenai.core.record import JournalFacts, RunRecord, Site, WindowEnergy, Work
 from greenai.core.service import served_units, service
+from greenai.core.text import Text
 from greenai.core.totals import energy_of, with_rest
 from greenai.core.traces import traces
 from greenai.core.units import NS_PER_MS, NS_PER_S
@@ -25,6 +27,14 @@ if TYPE_CHECKING:
     from greenai.core.events import ProcessLog, RunLog
     from greenai.core.traces import ChannelTrace, Span
 
+_COUNTLESS = Incident(
+    "units_unknown",
+    Text(
+        de="Die gelieferten Einheiten ergeben zusammen keine endliche Zahl; wie viele es waren, ist unbekannt.",
+        en="The units delivered add up to no finite number; how many there were is unknown.",
+    ),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -35,7 +45,7 @@ class Account:
     over: Mapping[str, Sequence[CondensedHour]]  # by host, the hours of a service that are over
 
 
-def account(log: RunLog, window_id: str | None = None) -> Account:
+def account(log: RunLog, window_id: str | None = None, *, windows: bool = True) -> Account:
     """Compute the record of a run from its journals.
 
     Emissions and cost are not part of it: they are applied afterwards, so that a corrected factor never
@@ -44,6 +54,7 @@ def account(log: RunLog, window_id: str | None = None) -> Account:
     Args:
         log: What the journals say.
         window_id: Confine the figures to this window; default is the whole run.
+        windows: Work out the energy of each window, which takes longer than the rest where there are many.
 
     Raises:
         ValueError: ``log`` holds no process at all, or no such window.
@@ -67,7 +78,8 @@ def account(log: RunLog, window_id: str | None = None) -> Account:
     requests, hours = service(log, found, chosen, spans, over)
     units = sum(process.units_in(window_id) for process in log.processes)
     units += served_units(log, requests, meta.get("unit"))
-    units = units if isfinite(units) else 0.0
+    countless = not isfinite(units)
+    units = 0.0 if countless else units
     per_unit_j = energy.total_j / units if energy.total_j is not None and units > 0 else None
     record = RunRecord(
         id=log.run_id,
@@ -92,13 +104,13 @@ def account(log: RunLog, window_id: str | None = None) -> Account:
         environment=dict(meta.get("environment") or {}),
         site=Site(**{name: meta.get(name) for name in Site.__slots__}),
         energy=energy,
-        windows=_windows(log, found, chosen, spans),
+        windows=_windows(log, found, chosen, spans) if windows else (),
         requests=requests,
         hours=hours,
         checkpoints=checkpoints(log, found, chosen, spans),
         work=Work(units, meta.get("unit"), per_unit_j),
         metrics=tuple({m.name: m for process in log.processes for m in process.metrics}.values()),
-        incidents=run_incidents(log, owner, energy, duration_s),
+        incidents=(*run_incidents(log, owner, energy, duration_s), *([_COUNTLESS] if countless else [])),
         journal=JournalFacts(
             lines=sum(process.lines for process in log.processes),
             bad_lines=sum(process.bad_lines for process in log.processes),

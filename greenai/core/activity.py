@@ -32,7 +32,7 @@ from greenai.core.units import NS_PER_S, UJ_PER_J
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from greenai.core.energy import EnergyCurve
+    from greenai.core.energy_curve import EnergyCurve
     from greenai.core.served import ExclusiveTimes
     from greenai.core.traces import Span
 

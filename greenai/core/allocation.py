@@ -27,7 +27,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from greenai.core.channel import Component
-from greenai.core.energy import EnergyCurve, EnergyInterval, spaced
+from greenai.core.energy_curve import EnergyCurve, EnergyInterval, spaced
 from greenai.core.units import NS_PER_S
 
 if TYPE_CHECKING:

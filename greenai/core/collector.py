@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from greenai.core.reading import Reading
     from greenai.core.text import Text
 
+# The code of the incident that the program samples itself.
+SAMPLER_IN_THREAD = "sampler_in_thread"
+
 
 @dataclass(frozen=True, slots=True)
 class Incident:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from greenai.core.activity import Activity
 from greenai.core.channel import Kind
-from greenai.core.energy import EnergyInterval
+from greenai.core.energy_curve import EnergyInterval
 from greenai.core.series import Failure, Number, Series
 from greenai.core.units import NS_PER_S
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from greenai.core.channel import Channel
-    from greenai.core.energy import EnergyCurve
+    from greenai.core.energy_curve import EnergyCurve
     from greenai.core.events import ProcessLog
     from greenai.core.reading import Reading
     from greenai.core.traces import ChannelTrace, Span

@@ -86,7 +86,7 @@ class Forecast:
 
     @property
     def ends_at(self) -> datetime:
-        """When the plan will be done, in UTC."""
+        """When the plan will be done, in UTC; ``datetime.max`` if that is after the year 9999."""
         return self._after(self.remaining_s)
 
     @property
@@ -105,17 +105,15 @@ class Forecast:
         if self.location_g is not None:
             parts.append(_MASS)
         parts.append(_TIME if self.done < self.planned else _OVER)
-        energies = [quantity.energy(value_j, language) for value_j in (self.low_j, self.high_j)]
-        masses = [quantity.mass(value_g, language) for value_g in (self.location_low_g, self.location_high_g)]
         times = [quantity.duration(value_s, language) for value_s in (self.remaining_low_s, self.remaining_high_s)]
         return "".join(part.to(language) for part in parts).format(
             name=self.name,
             done=quantity.integer(self.done, language),
             planned=quantity.integer(self.planned, language),
             energy=quantity.energy(self.energy_j, language),
-            energies=quantity.interval(*energies).to(language),
+            energies=quantity.energy_range(self.low_j, self.high_j, language, like=self.energy_j),
             mass=quantity.mass(self.location_g, language),
-            masses=quantity.interval(*masses).to(language),
+            masses=quantity.mass_range(self.location_low_g, self.location_high_g, language, like=self.location_g),
             time=quantity.duration(self.remaining_s, language),
             times=quantity.interval(*times).to(language),
         )
@@ -124,7 +122,10 @@ class Forecast:
         return self.to("en")
 
     def _after(self, seconds: float) -> datetime:
-        return datetime.fromtimestamp(self.at_ms / 1000 + seconds, tz=UTC)
+        try:
+            return datetime.fromtimestamp(self.at_ms / 1000 + seconds, tz=UTC)
+        except (OverflowError, ValueError, OSError):  # a plan that takes longer than any calendar reaches
+            return datetime.max.replace(tzinfo=UTC)
 
 
 def forecast(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from greenai.core.activity import activity
 from greenai.core.condensed import MARGIN_NS, ChannelHour, CondensedHour, around, as_readings, in_order
-from greenai.core.energy import EnergyCurve
+from greenai.core.energy_curve import EnergyCurve
 from greenai.core.service import hours_of, meter_of
 from greenai.core.totals import energy_of, with_rest
 from greenai.core.traces import ChannelTrace, traces

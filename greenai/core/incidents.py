@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from greenai.core import labels, quantity
 from greenai.core.channel import Component, Quality
-from greenai.core.collector import Incident
+from greenai.core.collector import SAMPLER_IN_THREAD, Incident
 from greenai.core.course import slept_ns, stopped_ns
-from greenai.core.record import unnoticed_s
+from greenai.core.run_energy import unnoticed_s
 from greenai.core.text import Text
 from greenai.core.units import NS_PER_S
 from greenai.core.vocabulary import Role
@@ -17,10 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from greenai.core.events import ProcessLog, RunLog
-    from greenai.core.record import Energy
-
-# The code of the incident that the program samples itself.
-SAMPLER_IN_THREAD = "sampler_in_thread"
+    from greenai.core.run_energy import Energy
 
 # A sampler that wrote nothing for this long before the stop has died.
 SAMPLER_LATE_INTERVALS = 2

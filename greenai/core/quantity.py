@@ -71,9 +71,9 @@ def part(share: float, language: Language) -> str:
     return percent(share, language)
 
 
-def energy(value_j: float | None, language: Language, digits: int = 3) -> str:
-    """Write an energy given in joules, in J, Wh, kWh or MWh."""
-    return _scaled(value_j, _ENERGY_STEPS, language, digits)
+def energy(value_j: float | None, language: Language, digits: int = 3, *, like: float | None = None) -> str:
+    """Write an energy given in joules, in J, Wh, kWh or MWh; where ``like`` is given, in the unit that fits it."""
+    return _scaled(value_j, _ENERGY_STEPS, language, digits, like)
 
 
 def mass(value_g: float | None, language: Language, digits: int = 3) -> str:
@@ -81,15 +81,17 @@ def mass(value_g: float | None, language: Language, digits: int = 3) -> str:
     return _scaled(value_g, _MASS_STEPS, language, digits)
 
 
-def power(value_w: float | None, language: Language, digits: int = 3) -> str:
-    """Write a power given in watts."""
-    return _scaled(value_w, _POWER_STEPS, language, digits)
+def power(value_w: float | None, language: Language, digits: int = 3, *, like: float | None = None) -> str:
+    """Write a power given in watts; where ``like`` is given, in the unit that fits it."""
+    return _scaled(value_w, _POWER_STEPS, language, digits, like)
 
 
 def duration(value_s: float | None, language: Language) -> str:
-    """Write a duration: ``12.3 s``, ``4 min 05 s``, ``2 h 03 min``."""
+    """Write a duration: ``12.3 ms``, ``12.3 s``, ``4 min 05 s``, ``2 h 03 min``."""
     if value_s is None or not isfinite(value_s):
         return NO_VALUE
+    if 0 < value_s < 0.1:  # noqa: PLR2004
+        return f"{number(value_s * 1000, language)}{_THIN_SPACE}ms"
     if value_s < 60:  # noqa: PLR2004
         return f"{number(value_s, language)}{_THIN_SPACE}s"
     minutes, seconds = divmod(round(value_s), 60)
@@ -104,10 +106,45 @@ def interval(low: str, high: str) -> Text:
     return Text(de=f"{low} bis {high}", en=f"{low} to {high}")
 
 
-def _scaled(value: float | None, steps: tuple[tuple[float, str], ...], language: Language, digits: int) -> str:
+def energy_range(
+    low_j: float | None, high_j: float | None, language: Language, digits: int = 3, *, like: float | None = None
+) -> str:
+    """Write a range of energies, both ends in one unit: that which fits ``like``, else the upper end."""
+    return _range(low_j, high_j, _ENERGY_STEPS, language, digits, like)
+
+
+def mass_range(
+    low_g: float | None, high_g: float | None, language: Language, digits: int = 3, *, like: float | None = None
+) -> str:
+    """Write a range of masses, both ends in one unit: that which fits ``like``, else the upper end."""
+    return _range(low_g, high_g, _MASS_STEPS, language, digits, like)
+
+
+def _range(
+    low: float | None,
+    high: float | None,
+    steps: tuple[tuple[float, str], ...],
+    language: Language,
+    digits: int,
+    like: float | None,
+) -> str:
+    if low is None or high is None:
+        return NO_VALUE
+    like = like or high
+    ends = (_scaled(value, steps, language, digits, like) for value in (low, high))
+    return interval(*ends).to(language)
+
+
+def _scaled(
+    value: float | None,
+    steps: tuple[tuple[float, str], ...],
+    language: Language,
+    digits: int,
+    like: float | None = None,
+) -> str:
     if value is None or not isfinite(value):
         return NO_VALUE
-    size = abs(value)
+    size = abs(like if like and isfinite(like) else value)
     factor, unit = next(((f, u) for f, u in steps if size >= f), steps[-1])
     if size == 0:
         factor, unit = next((f, u) for f, u in steps if f == 1.0)

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from greenai.core.units import NS_PER_MS
+
+# Two readers of one counter may disagree about the order of their reads by this much (scheduling).
+READ_JITTER_NS = 50 * NS_PER_MS
+
 
 @dataclass(frozen=True, slots=True)
 class CounterReading:

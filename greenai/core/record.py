@@ -2,137 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from greenai.core.channel import Component, Quality
 from greenai.core.checkpoints import lost_work_j
+from greenai.core.footprint import NO_COST, NO_EMISSIONS
 from greenai.core.requests import NO_REQUESTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from greenai.core.channel import Quality
     from greenai.core.checkpoints import CheckpointEnergy
     from greenai.core.collector import Incident
     from greenai.core.events import Metric
+    from greenai.core.footprint import Cost, Emissions
     from greenai.core.requests import Hour, Requests
-    from greenai.core.text import Language, Text
+    from greenai.core.run_energy import Energy
+    from greenai.core.text import Language
     from greenai.core.vocabulary import RunState
 
 SCHEMA_VERSION = 1
 
 # Incidents which mean that the total is less than the truth.
-INCOMPLETE = frozenset({"energy_incomplete", "energy_unknown"})
-
-# Missing more than this share of the time is said, not only listed.
-PARTIAL_SHARE = 0.02
-PARTIAL_S = 0.25
-
-
-def unnoticed_s(duration_s: float) -> float:
-    """Return for how long a channel may be blind in a run of this length before that is said, seconds."""
-    return max(PARTIAL_SHARE * duration_s, PARTIAL_S)
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelEnergy:
-    """The energy of one channel over the run, IT energy in joules.
-
-    Attributes:
-        energy_j: The run's part of it; None if unknown.
-        machine_energy_j: All of it, whoever caused it; the same as ``energy_j`` where nothing is shared out.
-        policy: The rule by which it was shared out, None if it was not.
-        part_of: Id of the counted channel that contains it, if one does: then this is its breakdown.
-        lost_readings: How many readings failed or were not believed, by reason.
-    """
-
-    id: str
-    host: str
-    component: Component
-    device: str
-    energy_j: float | None
-    low_j: float | None
-    high_j: float | None
-    quality: Quality
-    method: str
-    uncertainty_rel: float
-    gap_s: float
-    counted: bool
-    note: Text | None
-    machine_energy_j: float | None = None
-    policy: str | None = None
-    part_of: str | None = None
-    lost_readings: Mapping[str, int] = field(default_factory=dict)
-
-    def to_dict(self, language: Language) -> dict[str, Any]:
-        """Return the published form."""
-        values = {name: getattr(self, name) for name in self.__slots__}
-        return {
-            **values,
-            "component": self.component.value,
-            "quality": self.quality.value,
-            "note": _say(self.note, language),
-            "lost_readings": dict(self.lost_readings),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Energy:
-    """IT energy of a run: the sum of its counted channels, with a ~95 % interval.
-
-    Attributes:
-        total_j: The run's energy, joules; None if nothing is known.
-        low_j: Lower end.
-        high_j: Upper end.
-        measured_share: Share (0..1) of ``total_j`` that is not estimated.
-        scope: Whose energy it is, see ``Scope``.
-        machine_total_j: The same channels without sharing out.
-        channels: All channels, counted or not.
-    """
-
-    total_j: float | None
-    low_j: float | None
-    high_j: float | None
-    measured_share: float | None
-    scope: str
-    machine_total_j: float | None
-    channels: tuple[ChannelEnergy, ...]
-
-    @property
-    def quality(self) -> Quality | None:
-        """The weakest quality among the counted channels; None if nothing was counted."""
-        present = {channel.quality for channel in self.channels if channel.counted}
-        for quality in (Quality.ESTIMATED, Quality.ALLOCATED, Quality.MEASURED):
-            if quality in present:
-                return quality
-        return None
-
-    @property
-    def quality_shares(self) -> dict[Quality, float]:
-        """What part (0..1) of the total came about how; empty if the total is unknown or 0."""
-        if not self.total_j:
-            return {}
-        counted = [channel for channel in self.channels if channel.counted]
-        return {
-            quality: sum(c.energy_j or 0.0 for c in counted if c.quality is quality) / self.total_j
-            for quality in Quality
-        }
-
-    def to_dict(self, language: Language) -> dict[str, Any]:
-        """Return the published form."""
-        values = {name: getattr(self, name) for name in self.__slots__}
-        return {
-            **values,
-            "quality": self.quality.value if self.quality else None,
-            "channels": [channel.to_dict(language) for channel in self.channels],
-        }
+_INCOMPLETE = frozenset({"energy_incomplete", "energy_unknown"})
 
 
 @dataclass(frozen=True, slots=True)
 class WindowEnergy:
-    """Energy of a named window, over the counted channels of its host."""
+    """Energy of a named window, over the counted channels of its host.
+
+    Attributes:
+        parent: Name of the window around it, if there is one.
+        started_ms: Begin, epoch milliseconds.
+        duration_s: Length, seconds.
+        energy_j: IT energy of the run in it, joules; None if unknown.
+    """
 
     id: str
     name: str
@@ -144,7 +49,13 @@ class WindowEnergy:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Functional units delivered."""
+    """Functional units delivered.
+
+    Attributes:
+        units: How many.
+        unit: What one is, e.g. ``document``.
+        energy_per_unit_j: Energy of the run per unit, joules; None without units or if unknown.
+    """
 
     units: float
     unit: str | None
@@ -152,66 +63,15 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class FactorUsed:
-    """The grid factor behind the grams, with where it came from."""
-
-    id: str
-    zone: str
-    value_g_per_kwh: float
-    year: int
-    source: str
-    edition: str
-    url: str
-    licence: str
-    boundary: str
-    gases: str
-    basis: str
-    status: str
-    verified: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Emissions:
-    """Operational emissions in grams. ``reason`` says why grams are None."""
-
-    location_g: float | None
-    upstream_g: float | None
-    pue: float
-    pue_assumed: bool
-    factor: FactorUsed | None
-    reason: Text | None = None
-
-    def to_dict(self, language: Language) -> dict[str, Any]:
-        """Return the published form."""
-        values = {name: getattr(self, name) for name in self.__slots__}
-        return {
-            **_UNKNOWN_EMISSIONS,
-            **values,
-            "factor": asdict(self.factor) if self.factor else None,
-            "reason": _say(self.reason, language),
-        }
-
-
-# What this version does not know of a run's emissions is null, never 0.
-_UNKNOWN_EMISSIONS: dict[str, Any] = dict.fromkeys(
-    (
-        "location_g", "market_g", "upstream_g", "embodied_g", "embodied_low_g", "embodied_high_g", "water_l",
-        "pue", "pue_assumed", "factor", "reason",
-    )
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Cost of the electricity, facility overhead included."""
-
-    amount: float | None
-    currency: str
-
-
-@dataclass(frozen=True, slots=True)
 class Site:
-    """What the settings said about the place of the run when it ran; None means "not said"."""
+    """What the settings said about the place of the run when it ran; None means "not said".
+
+    Attributes:
+        zone: ISO 3166 code of its grid.
+        pue: Facility energy / IT energy.
+        electricity_price_per_kwh: In units of ``currency``.
+        currency: E.g. ``EUR``.
+    """
 
     zone: str | None = None
     pue: float | None = None
@@ -221,7 +81,13 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class JournalFacts:
-    """Where the record comes from."""
+    """The journals that the record was computed from.
+
+    Attributes:
+        lines: Good lines.
+        bad_lines: Damaged lines; they were skipped.
+        sha256: Digest over the journal files.
+    """
 
     lines: int
     bad_lines: int
@@ -230,7 +96,23 @@ class JournalFacts:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """Everything known about one run."""
+    """Everything known about one run.
+
+    Attributes:
+        exit_code: Of its program, 128+n after signal n.
+        error: Type of the exception that ended it.
+        started_ms: Begin, epoch milliseconds.
+        ended_ms: End, epoch milliseconds; None while it goes on.
+        duration_s: Seconds by the monotonic clock; time that the machine slept is not in it.
+        hosts: Names, sorted.
+        slurm: What Slurm's environment said; None outside of a job.
+        environment: Hardware and software it ran on.
+        requests: Of a service; None of other runs.
+        hours: A service hour by hour, oldest first.
+        checkpoints: Oldest first.
+        emissions: None until a footprint is applied, see ``carbon.footprint``.
+        cost: The same.
+    """
 
     id: str
     name: str
@@ -290,7 +172,7 @@ class RunRecord:
     @property
     def incomplete(self) -> bool:
         """Whether the energy is less than the truth: something was not read for a while, or not at all."""
-        return any(incident.code in INCOMPLETE for incident in self.incidents)
+        return any(incident.code in _INCOMPLETE for incident in self.incidents)
 
     @property
     def unseen_s(self) -> float:
@@ -326,11 +208,15 @@ class RunRecord:
             "work": asdict(self.work),
             "metrics": {m.name: m.value if isfinite(m.value) else None for m in self.metrics},
             "metrics_higher_is_better": {metric.name: metric.higher_is_better for metric in self.metrics},
-            "emissions": self.emissions.to_dict(language) if self.emissions else dict(_UNKNOWN_EMISSIONS),
-            "cost": asdict(self.cost) if self.cost else {"amount": None, "currency": None},
+            "emissions": self.emissions.to_dict(language) if self.emissions else dict(NO_EMISSIONS),
+            "cost": asdict(self.cost) if self.cost else dict(NO_COST),
             "incidents": [
-                {"code": i.code, "message": i.message.to(language), "remedy": _say(i.remedy, language)}
-                for i in self.incidents
+                {
+                    "code": incident.code,
+                    "message": incident.message.to(language),
+                    "remedy": incident.remedy.to(language) if incident.remedy is not None else None,
+                }
+                for incident in self.incidents
             ],
             "journal": asdict(self.journal),
         }
@@ -348,7 +234,3 @@ def _started(part: WindowEnergy | Hour | CheckpointEnergy) -> dict[str, Any]:
     values = asdict(part)
     values["started_at"] = timestamp(values.pop("started_ms"))
     return values
-
-
-def _say(text: Text | None, language: Language) -> str | None:
-    return text.to(language) if text is not None else None

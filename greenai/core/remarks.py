@@ -10,7 +10,7 @@ from greenai.core.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from greenai.core.record import ChannelEnergy, Energy
+    from greenai.core.run_energy import ChannelEnergy, Energy
 
 _INSIDE = Text(de="nein, Teil von: {whole}", en="no, part of: {whole}")
 _SHARED_OUT = Text(

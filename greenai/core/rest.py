@@ -17,7 +17,7 @@ from operator import add
 from typing import TYPE_CHECKING
 
 from greenai.core.channel import Channel, Component, Kind, Quality
-from greenai.core.energy import EnergyCurve, EnergyInterval, spaced
+from greenai.core.energy_curve import EnergyCurve, EnergyInterval, spaced
 from greenai.core.text import Text
 from greenai.core.units import NS_PER_S, UW_PER_W
 

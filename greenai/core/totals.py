@@ -11,8 +11,8 @@ from greenai.core import rest
 from greenai.core.allocation import allocation_bounds
 from greenai.core.channel import Quality
 from greenai.core.cover import counted, part_of
-from greenai.core.energy import EnergyCurve
-from greenai.core.record import ChannelEnergy, Energy, unnoticed_s
+from greenai.core.energy_curve import EnergyCurve
+from greenai.core.run_energy import ChannelEnergy, Energy, unnoticed_s
 from greenai.core.series import Series
 from greenai.core.text import Text
 from greenai.core.traces import ChannelTrace
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from greenai.core.channel import Channel
     from greenai.core.cover import Key
-    from greenai.core.energy import EnergyAmount
+    from greenai.core.energy_curve import EnergyAmount
     from greenai.core.traces import Span
     from greenai.core.vocabulary import Scope
 

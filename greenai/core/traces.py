@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from greenai.core.allocation import ALLOTMENT, PARTS, allocated, parts_steps, share_steps
 from greenai.core.channel import Component, Kind
 from greenai.core.cover import counted
-from greenai.core.energy import EnergyAmount, EnergyCurve, EnergyInterval, integrate
+from greenai.core.energy import integrate
+from greenai.core.energy_curve import EnergyAmount, EnergyCurve, EnergyInterval
 from greenai.core.series import Series
 from greenai.core.units import NS_PER_S
 from greenai.core.vocabulary import Scope

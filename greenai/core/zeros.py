@@ -18,7 +18,8 @@ from itertools import accumulate, product
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from greenai.core.energy import READ_JITTER_NS, integrate
+from greenai.core.energy import integrate
+from greenai.core.reading import READ_JITTER_NS
 from greenai.core.series import Series
 from greenai.core.units import NS_PER_S
 

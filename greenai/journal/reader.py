@@ -21,19 +21,25 @@ from greenai.journal import format as f
 from greenai.journal.spool import is_abandoned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
+
+# JSON is read this many lines at once: fewer are slower, more set off the collection of garbage.
+_LINES_AT_ONCE = 64
+_MANY_WINDOWS = 1000
 
 # Infinity as a time overflows, ten thousand brackets recurse too deeply: damage has no manners.
 _MALFORMED = (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
-def read_run(folder: Path, now_s: float | None = None) -> RunLog:
+def read_run(folder: Path, now_s: float | None = None, apart_ns: int = 0) -> RunLog:
     """Read all journals of a run.
 
     Args:
         folder: ``<spool>/<run id>``.
         now_s: Wall clock (seconds since the epoch) to tell how long the run has been silent.
+        apart_ns: Of a journal of many windows, leave out what was read at their ends less than this after the last
+            readings, nanoseconds. By default nothing is.
 
     Raises:
         OSError: The folder cannot be read.
@@ -49,7 +55,7 @@ def read_run(folder: Path, now_s: float | None = None) -> RunLog:
             digest.update(path.name.encode() + b"\0" + data)
             last_write_s = max(last_write_s, path.stat().st_mtime)
             lines += data.split(b"\n")
-        process = read_process(lines)
+        process = read_process(lines, apart_ns)
         if process is None:
             unreadable += len(parts)
         else:
@@ -78,35 +84,55 @@ def journals(folder: Path) -> list[list[Path]]:
     return list(found.values())
 
 
-def read_process(lines: Iterable[bytes]) -> ProcessLog | None:
-    """Read one journal file; None if it has no usable ``open`` line."""
+def read_process(lines: Iterable[bytes], apart_ns: int = 0) -> ProcessLog | None:
+    """Read one journal file; None if it has no usable ``open`` line. See ``read_run``."""
     journal: _Journal | None = None
-    bad = 0
-    for raw in lines:
-        if not raw.strip(b" \r\0"):
-            bad += bool(raw)  # NUL bytes: a crash of the machine left a hole
-            continue
+    found = [raw for raw in lines if raw]
+    whole = [raw for raw in found if raw.startswith(b"{") or raw.strip(b" \r\0")]
+    bad = len(found) - len(whole)  # NUL bytes: a crash of the machine left a hole
+    good = last_ns = 0
+    for line in _parsed(whole):
         try:
-            line = json.loads(raw.decode())
             kind, t_ns = line["k"], int(line["t"])
             if journal is None:
                 if kind != f.OPEN:
                     bad += 1
                     continue
-                journal = _Journal(_opened(line))
+                journal = _Journal(_opened(line), apart_ns)
             if "v" in line:
-                journal.readings(line, t_ns)
+                journal.readings(kind, line, t_ns)
             if kind in _KINDS:
                 _KINDS[kind](journal, line, t_ns)
-            journal.log.lines += 1
-            journal.log.last_ns = max(journal.log.last_ns, t_ns)
+            good += 1
+            last_ns = max(last_ns, t_ns)
         except _MALFORMED:
             bad += 1
     if journal is None:
         return None
-    journal.log.bad_lines = bad
+    try:
+        journal.take_late()
+    except _MALFORMED:
+        bad += 1
+    journal.log.lines, journal.log.bad_lines, journal.log.last_ns = good, bad, last_ns
+    journal.log.windows = [WindowMark(*mark, journal.ends_ns.get(n)) for n, mark in enumerate(journal.begins)]
     journal.log.readings = {each.channel.id: each for each in journal.series if each}
     return journal.log
+
+
+def _parsed(lines: Sequence[bytes]) -> Iterator[Any]:
+    """Return what each line holds; None for one that is no JSON."""
+    for start in range(0, len(lines), _LINES_AT_ONCE):
+        some = lines[start : start + _LINES_AT_ONCE]
+        found = _json(b"[" + b",".join(some) + b"]")
+        # One that is damaged, here or in a way that makes two of it, and each is looked at on its own.
+        yield from found if found is not None and len(found) == len(some) else map(_json, some)
+
+
+def _json(raw: bytes) -> Any:
+    try:
+        return json.loads(raw.decode())
+    except _MALFORMED:
+        return None
 
 
 def _opened(line: dict[str, Any]) -> ProcessLog:
@@ -125,14 +151,33 @@ def _opened(line: dict[str, Any]) -> ProcessLog:
 class _Journal:
     """A journal that is being read; one method for each kind of line."""
 
-    def __init__(self, log: ProcessLog) -> None:
+    def __init__(self, log: ProcessLog, apart_ns: int) -> None:
         self.log = log
+        self._apart_ns = apart_ns
+        self._taken_ns = 0  # when the last readings were taken in
+        self._late: tuple[dict[str, Any], int] | None = None  # left out, should there be others soon
         by_id = {channel.id: Series(channel) for channel in log.channels}
         self.series = [by_id[channel.id] for channel in log.channels]
+        self.begins: list[tuple[str, str, str | None, int]] = []  # of windows, as ``WindowMark`` has them
+        self.ends_ns: dict[int, int] = {}  # by their number
         self._open_windows: dict[str, int] = {}
 
-    def readings(self, line: dict[str, Any], t_ns: int) -> None:
-        """Take in what sensors said; a line with one damaged figure gives none of the others either."""
+    def readings(self, kind: str, line: dict[str, Any], t_ns: int) -> None:
+        """Take in what sensors said, unless it is too close to what they said before."""
+        close = t_ns - self._taken_ns < self._apart_ns
+        if close and kind in (f.BEGIN, f.END) and len(self.begins) > _MANY_WINDOWS:
+            self._late = line, t_ns
+            return
+        self._take(line, t_ns)
+        self._taken_ns, self._late = t_ns, None
+
+    def take_late(self) -> None:
+        """Take in the last readings of all, if they were left out."""
+        if self._late is not None:
+            self._take(*self._late)
+
+    def _take(self, line: dict[str, Any], t_ns: int) -> None:
+        """Take in the readings of a line; one with a damaged figure gives none of the others either."""
         times_ns = [t_ns + int(offset_ns) for offset_ns in line["d"]]
         values = [None if value is None else int(value) for value in line["v"]]
         series = self.series
@@ -163,14 +208,11 @@ class _Journal:
         self.log.stop = Stop(t_ns, RunState(line["state"]), line["exit_code"], line["error"])
 
     def begun(self, line: dict[str, Any], t_ns: int) -> None:
-        window = WindowMark(str(line["id"]), str(line["name"]), line["parent"], t_ns, None)
-        self._open_windows[window.window_id] = len(self.log.windows)
-        self.log.windows.append(window)
+        self.begins.append((str(line["id"]), str(line["name"]), line["parent"], t_ns))
+        self._open_windows[self.begins[-1][0]] = len(self.begins) - 1
 
     def ended(self, line: dict[str, Any], t_ns: int) -> None:
-        index = self._open_windows.pop(str(line["id"]))
-        window = self.log.windows[index]
-        self.log.windows[index] = WindowMark(window.window_id, window.name, window.parent_id, window.t0_ns, t_ns)
+        self.ends_ns[self._open_windows.pop(str(line["id"]))] = t_ns
 
     def checkpoint(self, line: dict[str, Any], t_ns: int) -> None:
         name = line.get("name")

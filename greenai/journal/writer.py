@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenai.core.reading import CounterReading, Gap, PowerReading
 from greenai.core.units import NS_PER_HOUR
-from greenai.host.descriptors import Descriptor
+from greenai.host.descriptors import AppendedFile
 from greenai.host.files import open_own
 from greenai.journal import format as f
 from greenai.journal.spool import sync_run
@@ -101,24 +101,22 @@ class JournalWriter:
             usage: How much of the machine the tracked work uses, if it was read.
             **extra: What else belongs to the line.
         """
-        offsets: list[int] = []
-        values: list[int | None] = []
-        gaps: dict[str, str] = {}
-        for position, reading in enumerate(readings):
-            offsets.append(reading.t_mono_ns - t_ns)
-            if type(reading) is CounterReading:
-                values.append(reading.energy_uj)
-            elif type(reading) is PowerReading:
-                values.append(reading.power_uw)
-            else:
-                values.append(None)
-                gaps[str(position)] = reading.reason if isinstance(reading, Gap) else "unknown"
-        line: dict[str, Any] = {"k": kind, "t": t_ns, "d": offsets, "v": values, **extra}
+        line: dict[str, Any] = {
+            "k": kind,
+            "t": t_ns,
+            "d": [reading.t_mono_ns - t_ns for reading in readings],
+            "v": [_value(reading) for reading in readings],
+            **extra,
+        }
         channel_ids = [reading.channel_id for reading in readings]
         if channel_ids != self._all:
             line["c"] = [self._index[channel_id] for channel_id in channel_ids]
-        if gaps:
-            line["g"] = gaps
+        if None in line["v"]:
+            line["g"] = {
+                str(position): reading.reason if isinstance(reading, Gap) else "unknown"
+                for position, reading in enumerate(readings)
+                if _value(reading) is None
+            }
         if usage is not None:
             line["u"] = [
                 usage.t_mono_ns - t_ns, usage.own_cpu_us, usage.machine_cpu_us, usage.own_memory_bytes,
@@ -194,7 +192,7 @@ class JournalWriter:
         self._begun = True
 
     def _open_file(self) -> None:
-        self._file = Descriptor(open_own(self._path, os.O_WRONLY | os.O_APPEND))
+        self._file = AppendedFile(open_own(self._path, os.O_WRONLY | os.O_APPEND))
 
     def _write(self, line: dict[str, Any]) -> None:
         if self._pid != os.getpid():
@@ -218,4 +216,10 @@ class JournalWriter:
         if self._torn:
             data = b"\n" + data
         # A full disk takes half a line. The next one starts clean; the reader counts the torn one.
-        self._torn = os.write(self._file.number, data) < len(data)
+        self._torn = self._file.write(data) < len(data)
+
+
+def _value(reading: Reading) -> int | None:
+    if type(reading) is CounterReading:
+        return reading.energy_uj
+    return reading.power_uw if type(reading) is PowerReading else None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from greenai.core.channel import Channel
     from greenai.core.collector import Incident
     from greenai.core.reading import Reading
-    from greenai.core.record import Energy
+    from greenai.core.run_energy import Energy
     from greenai.host import Host
     from greenai.plugins import LoadedCollectors
     from greenai.sampler.sensors import ProbedCollector, Sensors

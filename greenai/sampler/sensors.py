@@ -94,6 +94,19 @@ class Sensors:
         """Return how often each collector must be read, seconds; each divides the interval evenly."""
         return [interval_s / ceil(interval_s / item.beat_s(interval_s) - 1e-9) for item in self._opened]
 
+    def native(self) -> dict[int, str]:
+        """Return the collectors that call a vendor's library: their numbers, as in ``beats_s``, and names."""
+        return {
+            number: item.reader.name
+            for number, item in enumerate(self._opened)
+            if isinstance(item.reader, GuardedCollector)
+        }
+
+    def all_but(self, native: Container[str]) -> list[int]:
+        """Return the numbers of the collectors without some of those in ``native``, given by name."""
+        names = self.native()
+        return [number for number in self._all if names.get(number) not in native]
+
     def read(self, which: Iterable[int] | None = None) -> tuple[int, list[Reading]]:
         """Read once; return the time of the round and one reading per channel.
 
@@ -138,6 +151,11 @@ class Sensors:
         """Return what the record must say of the readings since the last call: each collector that hangs, once."""
         news, self._news = self._news, []
         return news
+
+    def watch_gpus(self) -> None:
+        """From now on tell in ``usage`` also how much of the GPUs the tracked work uses."""
+        if self._usage is not None:
+            self._usage.watch_gpus(self.channels)
 
     def usage(self) -> Usage | None:
         """Return how much of the machine the tracked work uses; None if unknown, or if nothing is shared out."""

@@ -73,7 +73,7 @@ def load_settings(
             origins[key] = origin
     for key, value in (overrides or {}).items():
         if value is not None:
-            values[key] = parse_value(key, value, _ARGUMENT.en)
+            values[key] = parse_value(key, value, _ARGUMENT)
             origins[key] = _ARGUMENT.en
     data = data_folder(environ)
     values.setdefault("db", f"sqlite:///{data / 'greenai.db'}")
@@ -152,7 +152,7 @@ def _toml(path: Path, section: tuple[str, ...]) -> dict[str, Any]:
     return data
 
 
-def parse_value(key: str, value: Any, origin: str) -> Any:
+def parse_value(key: str, value: Any, origin: str | Text) -> Any:
     """Return the value of a setting in its own type.
 
     Args:
@@ -174,7 +174,7 @@ def parse_value(key: str, value: Any, origin: str) -> Any:
         ) from None
 
 
-def check_key(key: str, origin: str) -> None:
+def check_key(key: str, origin: str | Text) -> None:
     """Make sure that there is such a setting.
 
     Raises:
@@ -184,7 +184,7 @@ def check_key(key: str, origin: str) -> None:
         raise _unknown(origin, key)
 
 
-def _unknown(origin: str, key: str, prefix: str = "") -> ConfigError:
+def _unknown(origin: str | Text, key: str, prefix: str = "") -> ConfigError:
     from difflib import get_close_matches
 
     nearest = get_close_matches(key, BY_NAME, n=1)

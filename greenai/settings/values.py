@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenai.core.errors import ConfigError
-from greenai.core.text import Text
+from greenai.core.quantity import localise
+from greenai.core.text import LANGUAGES, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -17,7 +18,8 @@ _A_LABEL = Text(
     de=f"eine druckbare Zeile von 1 bis {LONGEST_LABEL} Zeichen",
     en=f"one printable line of 1 to {LONGEST_LABEL} characters",
 )
-
+_A_NUMBER = Text(de="eine Zahl von {low} bis {high}", en="a number from {low} to {high}")
+_WITH_POINT = Text(de="{expected}, mit Dezimalpunkt geschrieben", en="{expected}, with a decimal point")
 
 _PASSWORD = re.compile(r"(://[^:/]*):.*@")
 _PASSWORD_OPTION = re.compile(r"([?&]password=)[^&]*", re.IGNORECASE)
@@ -67,7 +69,10 @@ def read_address(value: object) -> str:
 
 def number_between(low: float, high: float) -> Callable[[object], float]:
     """Return a parser of numbers in a range, ends included."""
-    expected = Text(de=f"eine Zahl von {low:g} bis {high:g}", en=f"a number from {low:g} to {high:g}")
+    low_text, high_text = (
+        Text(*(localise(f"{end:g}", language) for language in LANGUAGES)) for end in (low, high)
+    )
+    expected = _A_NUMBER.format(low=low_text, high=high_text)
 
     def parse(value: object) -> float:
         try:
@@ -75,7 +80,8 @@ def number_between(low: float, high: float) -> Callable[[object], float]:
         except (ValueError, OverflowError):
             parsed = None
         if parsed is None or isinstance(value, bool) or not low <= parsed <= high:
-            raise WrongValueError(expected)
+            comma = isinstance(value, str) and "," in value
+            raise WrongValueError(_WITH_POINT.format(expected=expected) if comma else expected)
         return parsed
 
     return parse

@@ -10,19 +10,10 @@ from greenai.core.channel import Channel, Quality
 from greenai.core.checkpoints import CheckpointEnergy
 from greenai.core.collector import Incident
 from greenai.core.events import Metric
-from greenai.core.record import (
-    ChannelEnergy,
-    Cost,
-    Emissions,
-    Energy,
-    FactorUsed,
-    JournalFacts,
-    RunRecord,
-    Site,
-    WindowEnergy,
-    Work,
-)
+from greenai.core.footprint import Cost, Emissions, FactorUsed
+from greenai.core.record import JournalFacts, RunRecord, Site, WindowEnergy, Work
 from greenai.core.requests import Hour, Requests
+from greenai.core.run_energy import ChannelEnergy, Energy
 from greenai.core.text import Text
 from greenai.core.views import RunRow
 from greenai.core.vocabulary import RunState

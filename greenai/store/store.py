@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from greenai.core.channel import Channel
-    from greenai.core.record import Cost, Emissions, RunRecord
+    from greenai.core.footprint import Cost, Emissions
+    from greenai.core.record import RunRecord
 
 MIN_PREFIX = 4
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass
-from math import isfinite
+from datetime import UTC, datetime
+from math import inf
 from typing import TYPE_CHECKING, Literal
 
 from greenai.core import quantity
@@ -96,11 +97,14 @@ class Budget:
         given = [value for value in (kwh, g) if value is not None]
         if len(given) != 1 or isinstance(given[0], bool) or not isinstance(given[0], int | float):
             raise ConfigError(_LIMIT)
-        if not isfinite(given[0]) or given[0] <= 0:
-            raise ConfigError(_LIMIT)
         if not (callable(action) or action in ("warn", "stop")) or when not in ("reached", "forecast"):
             raise ConfigError(_ACTION)
-        limit = float(given[0]) * (J_PER_KWH if g is None else 1.0)
+        try:
+            limit = float(given[0]) * (J_PER_KWH if g is None else 1.0)
+        except OverflowError:  # an integer of hundreds of digits
+            limit = inf
+        if not 0 < limit < inf:
+            raise ConfigError(_LIMIT)
         return cls(limit, kwh is None, action, when == "forecast")
 
     def show(self, amount: float | None = None) -> Text:
@@ -147,6 +151,9 @@ class BudgetWatch:
     def add(self, budget: Budget) -> None:
         """Watch one more."""
         self._budgets.append(budget)
+        if budget.is_mass and self._lacks_factor():
+            self._unknown[budget] = _LOOKS_UNKNOWN  # said now, not once more
+            self._say_unknown(budget)
         if self._thread is not None and self._thread.is_alive():
             self._wake.set()
             return
@@ -206,7 +213,17 @@ class BudgetWatch:
             return
         self._unknown[budget] += 1
         if self._unknown[budget] == _LOOKS_UNKNOWN:
-            self._session.incident(Incident("budget_unknown", _UNKNOWN.format(limit=budget.show())))
+            self._say_unknown(budget)
+
+    def _say_unknown(self, budget: Budget) -> None:
+        self._session.incident(Incident("budget_unknown", _UNKNOWN.format(limit=budget.show())))
+
+    def _lacks_factor(self) -> bool:
+        """Say whether there can be no CO2 figure: no grid zone, or one without a factor."""
+        from greenai.carbon.factors import location_factor  # who sets no limit to CO2 does without it
+
+        zone = self._session.settings.zone
+        return zone is None or location_factor(zone, datetime.now(UTC).year) is None
 
     def _act(self, budget: Budget, reason: Text, forecast: Forecast | None) -> None:
         if budget.action == "warn":

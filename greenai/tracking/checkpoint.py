@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from greenai.core.collector import Incident
 from greenai.core.text import Text
 from greenai.journal import format as f
+from greenai.tracking.figures import as_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,7 @@ def mark_checkpoint(session: Session, name: str | None) -> Incident | None:
     Returns:
         What went wrong, None if nothing did.
     """
-    session.mark(f.CHECKPOINT, name=name)
+    session.mark(f.CHECKPOINT, name=None if name is None else as_name(name))
     try:
         _write_through(session.folder)
     except OSError as error:

@@ -11,7 +11,7 @@ from greenai.journal import format as f
 from greenai.tracking.budget import Budget, BudgetWatch
 from greenai.tracking.checkpoint import mark_checkpoint
 from greenai.tracking.devices import wait_for_devices
-from greenai.tracking.figures import as_count, as_number
+from greenai.tracking.figures import as_count, as_name, as_number, as_total
 from greenai.tracking.results import Outlook, account_of
 from greenai.tracking.session import Session
 from greenai.tracking.steps import Plans, Steps
@@ -142,13 +142,16 @@ class Run:
         Args:
             items: What the loop goes over.
             name: Name of the windows.
-            total: How many items there are, where ``items`` has no length.
+            total: How many items there are, where ``items`` has no length. One that makes no sense is noted on the
+                record and left out.
             synchronize: As for ``window``.
 
         Raises:
             BudgetExceededError: Between two steps, see ``on_budget``.
         """
-        return Steps(items, name, lambda: self.window(name, synchronize=synchronize), self._plans, total)
+        name = as_name(name)
+        count = None if total is None else as_total(self.session, "steps", total)
+        return Steps(items, name, lambda: self.window(name, synchronize=synchronize), self._plans, count)
 
     def plan(self, name: str, total: int) -> None:
         """Say how many windows of a name there will be in all, so that ``forecast`` can tell how the run ends.
@@ -157,9 +160,9 @@ class Run:
             name: Name of the windows.
             total: How many.
         """
-        number = as_count(self.session, "plan", total)
+        number = as_total(self.session, "plan", total)
         if number is not None:
-            self._plans.say(str(name), int(number))
+            self._plans.say(as_name(name), number)
 
     def forecast(self) -> Forecast | None:
         """Return the energy, CO2 and end of the run to expect when its plan is done, each with a ~95 % range.
@@ -223,9 +226,10 @@ class Run:
             value: Anything that ``float()`` takes.
             higher_is_better: False for errors and losses.
         """
+        name = as_name(name)
         number = as_number(self.session, name, value)
         if number is not None:
-            self.session.event(f.METRIC, name=str(name), value=number, higher_is_better=bool(higher_is_better))
+            self.session.event(f.METRIC, name=name, value=number, higher_is_better=bool(higher_is_better))
 
     def add_units(self, count: SupportsFloat = 1) -> None:
         """Record functional units delivered (documents, images, fits); the energy per unit follows from it.

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Self
 
 from greenai.journal import format as f
+from greenai.tracking.figures import as_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +94,7 @@ class Window:
             check: Called before the first mark and after the last; it may raise.
         """
         self._session = session
-        self._name = name
+        self._name = name if type(name) is str else as_name(name)
         self._around = around
         self._wait = wait
         self._check = check

@@ -14,7 +14,8 @@ from greenai_reports.wording import clean, name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from greenai.core.record import FactorUsed, RunRecord
+    from greenai.core.footprint import FactorUsed
+    from greenai.core.record import RunRecord
     from greenai.core.text import Language, Text
 
 _WEB_ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&'()*+,;=%\[\]-]{1,500}")

@@ -13,7 +13,7 @@ from greenai_reports.model import Tile
 from greenai_reports.wording import EnergyScale, clean, counted, rough_duration, say, share
 
 if TYPE_CHECKING:
-    from greenai.core.record import Emissions
+    from greenai.core.footprint import Emissions
     from greenai.core.text import Language
     from greenai.core.views import ReportView
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from greenai.core.collector import Incident
-    from greenai.core.record import ChannelEnergy, RunRecord
+    from greenai.core.record import RunRecord
+    from greenai.core.run_energy import ChannelEnergy
     from greenai.core.text import Language
 
 _QUALITIES = tuple(Quality)

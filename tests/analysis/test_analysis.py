@@ -13,7 +13,8 @@ from greenai.analysis.totals import totals
 from greenai.analysis.trace import series
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.errors import NotFoundError
-from greenai.core.record import Emissions, Energy
+from greenai.core.footprint import Emissions
+from greenai.core.run_energy import Energy
 from greenai.core.text import Text
 from greenai.core.units import NS_PER_S
 from greenai.core.views import RunQuery

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenai.carbon.footprint import footprint, with_footprint
-from greenai.core.record import Energy, JournalFacts, RunRecord, Site, Work
+from greenai.core.record import JournalFacts, RunRecord, Site, Work
+from greenai.core.run_energy import Energy
 from greenai.core.vocabulary import RunState
 from greenai.settings import Settings
 

@@ -81,7 +81,11 @@ def test_every_option_says_what_it_does_in_both_languages(path: tuple[str, ...])
         (["config", "set", "zoone", "DE"], ["zoone", "„zone“"], ["zoone", '"zone"']),
         (["config", "set", "pue", "0.5"], ["pue", "eine Zahl von 1 bis 5"], ["pue", "a number from 1 to 5"]),
         (["compare"], ["Was soll verglichen werden"], ["What is to be compared"]),
-        (["run", "--zone", "D!", "--", "true"], ["zone", "ISO 3166"], ["zone", "ISO 3166"]),
+        (["run", "--zone", "D!", "--", "true"], ["--zone", "ISO 3166"], ["--zone", "ISO 3166"]),
+        (["run", "--interval", "0", "--", "true"], ["'--interval' passt nicht", "von 0,01 bis 3600."], ["'--interval' does not fit", "from 0.01 to 3600."]),
+        (["run", "--interval", "0,5", "--", "true"], ["'--interval'", "3600, mit Dezimalpunkt geschrieben."], ["'--interval'", "3600, with a decimal point."]),
+        (["run", "--interval", "nan", "--", "true"], ["'--interval'"], ["'--interval'"]),
+        (["run", "--project", "a\nb", "--", "true"], ["'--project'", "eine druckbare Zeile"], ["'--project'", "one printable line"]),
     ],
 )  # fmt: skip
 def test_complaints_speak_both_languages_and_end_with_2(
@@ -96,6 +100,50 @@ def test_complaints_speak_both_languages_and_end_with_2(
             assert word in answer.err
         if language == "de":
             assert CLICK_WORDS.findall(answer.err.replace("Option „", "")) == []
+
+
+NUMBERS = [
+    (path, parameter.opts[0])
+    for path, command in TREE.items()
+    for parameter in command.params
+    if isinstance(parameter.type, (click.types.IntParamType, click.types.FloatParamType))
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "option"), NUMBERS, ids=lambda part: part if isinstance(part, str) else " ".join(part)
+)
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_no_number_is_too_large_or_too_odd_for_a_clean_answer(
+    cli: Any, monkeypatch: pytest.MonkeyPatch, path: tuple[str, ...], option: str, language: str
+) -> None:
+    monkeypatch.setenv("GREENAI_LANGUAGE", language)
+    whole = [["9" * 23], [str(2**63)], ["9" * 5000]] if isinstance(_type(path, option), click.IntRange) else []
+    for value in (*whole, ["1e400"], ["-1"], ["nan"], ["x"], ["²"], [""]):
+        answer = cli(*path, f"{option}={value[0]}", "true")
+        assert (answer.code, answer.out) == (2, "")
+        first, see = answer.err.splitlines()
+        assert re.fullmatch(
+            {
+                "de": rf"Fehler: '{option}' passt nicht; erwartet wird eine Zahl (ab \d+|von \d+ bis \d+)\.",
+                "en": rf"Error: '{option}' does not fit; expected is a number from \d+ (on|to \d+)\.",
+            }[language],
+            first,
+        )
+        assert see.endswith(" --help")
+
+
+def _type(path: tuple[str, ...], option: str) -> Any:
+    return next(parameter.type for parameter in TREE[path].params if option in parameter.opts)
+
+
+def test_every_whole_number_has_bounds() -> None:
+    assert len(NUMBERS) >= 8
+    for path, option in NUMBERS:
+        kind = _type(path, option)
+        assert isinstance(kind, (click.IntRange, click.FloatRange))
+        assert kind.min is not None
+        assert isinstance(kind, click.FloatRange) or (kind.max is not None and kind.max < 2**63)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ import pytest
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Available, Unavailable
 from greenai.core.cover import counted
-from greenai.core.energy import EnergyCurve, integrate
+from greenai.core.energy import integrate
+from greenai.core.energy_curve import EnergyCurve
 from greenai.core.reading import CounterReading, Gap, Reading
 from greenai.core.units import NS_PER_S
 from greenai.testing import FakeMachine, check_collector

@@ -10,8 +10,8 @@ import pytest
 
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Available, Unavailable
+from greenai.core.counter import counter_delta_uj
 from greenai.core.cover import counted
-from greenai.core.energy import counter_delta_uj
 from greenai.core.reading import CounterReading, Gap
 from greenai.core.units import NS_PER_S
 from greenai.host.hwmon import SensorFile

@@ -13,7 +13,8 @@ import pytest
 from greenai.core.channel import Component, Kind, Quality
 from greenai.core.collector import Available, Unavailable
 from greenai.core.cover import counted
-from greenai.core.energy import EnergyCurve, integrate
+from greenai.core.energy import integrate
+from greenai.core.energy_curve import EnergyCurve
 from greenai.core.reading import Gap, PowerReading
 from greenai.host.web import JsonAnswer, fetch_json
 from greenai.testing import FakeMachine, check_collector

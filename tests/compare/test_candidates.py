@@ -15,7 +15,8 @@ from greenai.core.channel import Component, Quality
 from greenai.core.collector import Incident
 from greenai.core.comparison import Margins, VerdictKey
 from greenai.core.events import Metric
-from greenai.core.record import ChannelEnergy, Energy, JournalFacts, RunRecord, Work
+from greenai.core.record import JournalFacts, RunRecord, Work
+from greenai.core.run_energy import ChannelEnergy, Energy
 from greenai.core.text import Text
 from greenai.core.vocabulary import Approach, RunState
 

@@ -22,7 +22,8 @@ from greenai.core.text import Text
 from greenai.core.vocabulary import Role, RunState
 
 if TYPE_CHECKING:
-    from greenai.core.record import ChannelEnergy, RunRecord
+    from greenai.core.record import RunRecord
+    from greenai.core.run_energy import ChannelEnergy
 
 S = 1_000_000_000
 J = 1_000_000
@@ -391,5 +392,6 @@ def test_a_sampler_that_died_is_said() -> None:
 def test_units_without_end_are_unknown() -> None:
     log = owner()
     log.units = [(None, 1e308)] * 3
-    work = account(run_of(log)).record.work
-    assert (work.units, work.energy_per_unit_j) == (0.0, None)
+    record = account(run_of(log)).record
+    assert (record.work.units, record.work.energy_per_unit_j) == (0.0, None)
+    assert "units_unknown" in [incident.code for incident in record.incidents]

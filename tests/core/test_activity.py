@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenai.core.activity import Activity, Meter, activity, rising
-from greenai.core.energy import EnergyCurve, EnergyInterval
+from greenai.core.energy_curve import EnergyCurve, EnergyInterval
 from greenai.core.served import ActivityMark, ExclusiveTimes
 from greenai.core.share_clock import ShareClock
 from greenai.core.units import NS_PER_MS, NS_PER_S

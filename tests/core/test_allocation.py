@@ -23,7 +23,7 @@ from greenai.core.allocation import (
     share_steps,
 )
 from greenai.core.channel import Channel, Component, Kind, Quality
-from greenai.core.energy import EnergyCurve, EnergyInterval
+from greenai.core.energy_curve import EnergyCurve, EnergyInterval
 from greenai.core.usage import Usage
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from greenai.core.channel import Channel, Component, Kind, Quality
-from greenai.core.energy import READ_JITTER_NS, EnergyCurve, EnergyInterval, integrate
-from greenai.core.reading import CounterReading, Gap, Reading
+from greenai.core.energy import integrate
+from greenai.core.energy_curve import EnergyCurve, EnergyInterval
+from greenai.core.reading import READ_JITTER_NS, CounterReading, Gap, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

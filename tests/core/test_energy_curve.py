@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenai.core.channel import Channel, Component, Kind, Quality
-from greenai.core.energy import READ_JITTER_NS, EnergyAmount, EnergyCurve, EnergyInterval, integrate
-from greenai.core.reading import CounterReading, Gap, PowerReading, Reading
+from greenai.core.energy import integrate
+from greenai.core.energy_curve import EnergyAmount, EnergyCurve, EnergyInterval
+from greenai.core.reading import READ_JITTER_NS, CounterReading, Gap, PowerReading, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

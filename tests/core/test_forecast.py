@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from greenai.core import prediction
 from greenai.core.account import account
+from greenai.core.footprint import Emissions
 from greenai.core.forecast import Forecast, forecast
 from greenai.core.prediction import Range, sum_of_next
-from greenai.core.record import Emissions
 from greenai.core.statistics import t_quantile
 from greenai.journal import format as f
 from greenai.journal.reader import read_run
@@ -350,4 +350,6 @@ def test_it_knows_when_the_end_will_be() -> None:
     made = datetime.fromtimestamp(1_790_000_000, tz=UTC)
     assert made + timedelta(hours=2, minutes=10) == FOUND.ends_at
     assert FOUND.ends_at_low == made + timedelta(seconds=7500)
+    assert replace(FOUND, remaining_s=1e12).ends_at == datetime.max.replace(tzinfo=UTC)
+    assert replace(FOUND, remaining_s=1e30).ends_at == datetime.max.replace(tzinfo=UTC)
     assert FOUND.ends_at_high == made + timedelta(seconds=8100)

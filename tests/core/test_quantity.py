@@ -94,7 +94,7 @@ def test_unknown_is_a_bare_dash(kind: str, language: Language, value: float | No
 
 @pytest.mark.parametrize(
     ("seconds", "english"),
-    [(0, "0 s"), (0.25, "0.250 s"), (12.3, "12.3 s"), (60, "1 min 00 s"), (245, "4 min 05 s"), (3599.4, "59 min 59 s"),
+    [(0, "0 s"), (0.006074, "6.07 ms"), (0.25, "0.250 s"), (12.3, "12.3 s"), (60, "1 min 00 s"), (245, "4 min 05 s"), (3599.4, "59 min 59 s"),
      (3599.6, "1 h 00 min"), (7380, "2 h 03 min"), (90_000, "25 h 00 min")],
 )  # fmt: skip
 def test_duration(seconds: float, english: str) -> None:
@@ -118,6 +118,38 @@ def test_nothing_is_minus_zero(language: Language) -> None:
 def test_a_range_in_words() -> None:
     words = quantity.interval("1 J", "2 J")
     assert (words.de, words.en) == ("1 J bis 2 J", "1 J to 2 J")
+
+
+@pytest.mark.parametrize(
+    ("low_j", "high_j", "like", "english", "german"),
+    [
+        (3320, 12_500, None, "0.922 Wh to 3.47 Wh", "0,922 Wh bis 3,47 Wh"),
+        (3320, 12_500, 3500, "3,320 J to 12,500 J", "3.320 J bis 12.500 J"),
+        (0.2, 1.5, 0.9, "200 mJ to 1,500 mJ", "200 mJ bis 1.500 mJ"),
+        (0, 7200, None, "0 Wh to 2.00 Wh", "0 Wh bis 2,00 Wh"),
+        (0, 0, 0, "0 J to 0 J", "0 J bis 0 J"),
+        (None, 7200, None, "–", "–"),
+        (1, None, 1, "–", "–"),
+    ],
+)
+def test_both_ends_of_an_energy_range_have_one_unit(
+    low_j: float | None, high_j: float | None, like: float | None, english: str, german: str
+) -> None:
+    assert quantity.energy_range(low_j, high_j, "en", like=like).replace("\u202f", " ") == english
+    assert quantity.energy_range(low_j, high_j, "de", like=like).replace("\u202f", " ") == german
+
+
+@given(ends=st.tuples(st.floats(0, 1e12), st.floats(1e-6, 1e12)).map(sorted), language=st.sampled_from(LANGUAGES))
+def test_no_range_mixes_units(ends: list[float], language: Language) -> None:
+    low_end, high_end = ends
+    for written in (
+        quantity.energy_range(low_end, high_end, language),
+        quantity.mass_range(low_end, high_end, language),
+    ):
+        low, word, high = re.split(r" (to|bis) ", written)
+        assert word == {"en": "to", "de": "bis"}[language]
+        assert low.partition("\u202f")[2] == high.partition("\u202f")[2]
+        assert high == (quantity.energy if "J" in high or "Wh" in high else quantity.mass)(high_end, language)
 
 
 @pytest.mark.parametrize(

@@ -13,18 +13,9 @@ from hypothesis import strategies as st
 from greenai.core.channel import Component, Quality
 from greenai.core.collector import Incident
 from greenai.core.events import Metric
-from greenai.core.record import (
-    ChannelEnergy,
-    Cost,
-    Emissions,
-    Energy,
-    FactorUsed,
-    JournalFacts,
-    RunRecord,
-    WindowEnergy,
-    Work,
-    timestamp,
-)  # fmt: skip
+from greenai.core.footprint import Cost, Emissions, FactorUsed
+from greenai.core.record import JournalFacts, RunRecord, WindowEnergy, Work, timestamp
+from greenai.core.run_energy import ChannelEnergy, Energy
 from greenai.core.text import Text
 from greenai.core.vocabulary import RunState
 

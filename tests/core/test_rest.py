@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenai.core.channel import Channel, Component, Kind, Quality
-from greenai.core.energy import EnergyCurve, EnergyInterval
+from greenai.core.energy_curve import EnergyCurve, EnergyInterval
 from greenai.core.rest import factor, rest_channel, rest_intervals
 from greenai.core.uncertainty import channel_bounds
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from greenai.core.account import account
 from greenai.core.channel import Channel, Component, Kind, Quality
-from greenai.core.energy import EnergyCurve, EnergyInterval
+from greenai.core.energy_curve import EnergyCurve, EnergyInterval
 from greenai.core.events import ProcessLog, RunLog, Stop, WindowMark
 from greenai.core.reading import CounterReading
 from greenai.core.series import Series
@@ -25,7 +25,8 @@ from greenai.core.vocabulary import Role, RunState, Scope
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from greenai.core.record import ChannelEnergy, Energy, RunRecord
+    from greenai.core.record import RunRecord
+    from greenai.core.run_energy import ChannelEnergy, Energy
 
 S = 1_000_000_000
 J = 1_000_000

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from greenai.core.account import account
 from greenai.core.channel import Channel, Component, Kind, Quality
-from greenai.core.energy import EnergyCurve, integrate
+from greenai.core.energy import integrate
+from greenai.core.energy_curve import EnergyCurve
 from greenai.core.events import ProcessLog, RunLog, Stop, WindowMark
 from greenai.core.reading import CounterReading, Gap, Reading
 from greenai.core.units import NS_PER_S

@@ -16,16 +16,9 @@ from greenai.core.collector import Incident
 from greenai.core.comparison import Candidate, Comparison, Margins, Observation, VerdictKey
 from greenai.core.errors import NotFoundError
 from greenai.core.events import Metric
-from greenai.core.record import (
-    ChannelEnergy,
-    Emissions,
-    Energy,
-    FactorUsed,
-    JournalFacts,
-    RunRecord,
-    WindowEnergy,
-    Work,
-)
+from greenai.core.footprint import Emissions, FactorUsed
+from greenai.core.record import JournalFacts, RunRecord, WindowEnergy, Work
+from greenai.core.run_energy import ChannelEnergy, Energy
 from greenai.core.statistics import Interval
 from greenai.core.text import Text
 from greenai.core.views import LivePage, LiveRun, RunPage, RunQuery, RunRow, TaskView, TraceSeries

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from greenai.core.account import account
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.condensed import as_readings
-from greenai.core.energy import EnergyCurve, EnergyInterval, integrate
+from greenai.core.energy import integrate
+from greenai.core.energy_curve import EnergyCurve, EnergyInterval
 from greenai.core.reading import CounterReading, Gap, PowerReading
 from greenai.core.served import ActivityMark, ExclusiveTimes
 from greenai.core.sketch import Sketch

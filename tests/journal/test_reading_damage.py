@@ -155,6 +155,52 @@ def test_a_torn_line_costs_itself_only(journal: bytes) -> None:
     assert log.stop is not None
 
 
+@pytest.mark.parametrize("place", [1, 63, 64, 65, 199])
+@pytest.mark.parametrize(
+    "junk", [[b"{"], [b'{"k":"x","t":1},{"k":"x","t":1}'], [b"[1", b"1]"], [b'{"k":"x","t":1'] * 2]
+)
+def test_lines_are_read_many_at_once_and_yet_each_for_itself(
+    journal: bytes, place: int, junk: list[bytes]
+) -> None:
+    lines = journal.splitlines()
+    lines[3:3] = [lines[3]] * 200
+    whole = read(b"\n".join(lines))
+    assert (whole.lines, whole.bad_lines) == (213, 0)
+    lines[place:place] = junk
+    log = read(b"\n".join(lines))
+    assert log.bad_lines == len(junk)
+    assert facts(log) == facts(whole)
+
+
+def test_readings_of_windows_close_to_others_may_be_left_out(tmp_path: Path) -> None:
+    """Their times stay, and the last readings of all do."""
+    machine = FakeMachine(tmp_path / "machine")
+    journal = JournalWriter(tmp_path, machine.host, Role.OWNER, [COUNTER], 1.0)
+
+    def mark(kind: str, **extra: Any) -> None:
+        machine.clock.advance(0.001)
+        t_ns = machine.clock.mono_ns()
+        journal.readings(kind, t_ns, [CounterReading("a:cpu", t_ns, t_ns // 100)], **extra)
+
+    mark(f.START)
+    for number in range(1100):
+        mark(f.BEGIN, id=str(number), name="w", parent=None)
+        mark(f.END, id=str(number))
+    mark(f.TICK)
+    mark(f.BEGIN, id="last", name="w", parent=None)
+    mark(f.END, id="last")
+    whole, brief = read_run(tmp_path), read_run(tmp_path, apart_ns=10**7)
+    (every,), (some,) = whole.processes, brief.processes
+    times_ms = [(reading.t_mono_ns - (every.start_ns or 0)) // 10**6 for reading in some.readings["a:cpu"]]
+    assert len(every.readings["a:cpu"]) == 2204
+    assert times_ms == [*range(2002), *range(2011, 2201, 10), 2201, 2203]
+    assert (some.windows, some.lines, some.last_ns) == (every.windows, every.lines, every.last_ns)
+    assert brief.sha256 == whole.sha256
+    exact, rough = account(whole).record, account(brief, windows=False).record
+    assert rough.energy == exact.energy
+    assert (len(exact.windows), rough.windows) == (1101, ())
+
+
 def test_lines_of_a_later_version_do_no_harm(journal: bytes) -> None:
     lines = [json.loads(line) for line in journal.splitlines()]
     for line in lines:

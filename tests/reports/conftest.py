@@ -11,7 +11,9 @@ from greenai.compare.verdict import compare
 from greenai.core.channel import Component, Quality
 from greenai.core.collector import Incident
 from greenai.core.events import Metric
-from greenai.core.record import ChannelEnergy, Emissions, Energy, FactorUsed, JournalFacts, RunRecord, Work
+from greenai.core.footprint import Emissions, FactorUsed
+from greenai.core.record import JournalFacts, RunRecord, Work
+from greenai.core.run_energy import ChannelEnergy, Energy
 from greenai.core.text import Text
 from greenai.core.views import ReportView, TaskView, Totals
 from greenai.core.vocabulary import RunState

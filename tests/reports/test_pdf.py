@@ -16,7 +16,8 @@ from greenai_reports import pdf
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from greenai.core.record import ChannelEnergy, RunRecord
+    from greenai.core.record import RunRecord
+    from greenai.core.run_energy import ChannelEnergy
     from greenai.core.text import Language
     from greenai.core.views import ReportView
 

@@ -19,7 +19,8 @@ from greenai_reports.tasks import bounds
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from greenai.core.record import ChannelEnergy, RunRecord
+    from greenai.core.record import RunRecord
+    from greenai.core.run_energy import ChannelEnergy
     from greenai.core.text import Language
     from greenai.core.views import ReportView
 

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import func, select
 
 from greenai.core.errors import NotFoundError
-from greenai.core.record import Cost, Emissions, Energy
+from greenai.core.footprint import Cost, Emissions
+from greenai.core.run_energy import Energy
 from greenai.core.views import SORTABLE, RunQuery
 from greenai.core.vocabulary import RunState
 from greenai.store import schema as s

@@ -12,7 +12,7 @@ import pytest
 
 import greenai
 from greenai.core.account import account
-from greenai.core.record import Emissions
+from greenai.core.footprint import Emissions
 from greenai.core.vocabulary import RunState
 from greenai.journal.reader import read_run
 from greenai.tracking import budget as budgets
@@ -290,6 +290,7 @@ def test_at_the_start_of_a_run_nothing_is_known_yet(future: Future, until: Until
     "wrong",
     [
         {}, {"kwh": 1, "g": 1}, {"kwh": 0}, {"kwh": -1}, {"kwh": float("nan")}, {"g": "5"}, {"kwh": True},
+        {"kwh": 10**400}, {"g": 10**400}, {"g": -(10**400)}, {"kwh": 1e305},
         {"kwh": 1, "action": "explode"}, {"kwh": 1, "action": None}, {"kwh": 1, "when": "later"},
     ],
 )  # fmt: skip
@@ -388,3 +389,25 @@ def test_a_real_forecast(until: Until) -> None:
     assert forecast.location_g is not None
     assert "epoch 5/20" in str(forecast)
     assert run.plan("epoch", -1) is None  # type: ignore[func-returns-value]
+
+
+def test_looking_ahead_does_without_the_windows() -> None:
+    with greenai.track("x") as run:
+        with run.window("w"):
+            pass
+        record, _ = run._outlook.look()
+        assert record is not None
+        assert record.windows == ()
+        assert len(run.result.windows) == 1
+
+
+@pytest.mark.parametrize(
+    ("zone", "limit", "said"),
+    [(None, {"g": 5}, 1), ("ZZ", {"g": 5}, 1), ("DE", {"g": 5}, 0), (None, {"kwh": 5}, 0)],
+)
+def test_a_limit_to_co2_that_nobody_can_compute_is_said_at_once(
+    zone: str | None, limit: dict[str, float], said: int
+) -> None:
+    with greenai.track("x", zone=zone) as run:
+        run.on_budget(**limit)
+    assert [incident.code for incident in run.result.incidents].count("budget_unknown") == said

@@ -252,6 +252,54 @@ def test_wrong_amounts_are_told_once_and_never_raised(meter: greenai.InferenceMe
     assert codes(meter).count("no_amount") == 1
 
 
+def test_a_batch_of_none_is_none(meter: greenai.InferenceMeter) -> None:
+    """The energy of its time belongs to nobody, or to those who were active beside it."""
+    with meter.batch(requests=0, units=0, tokens=0):
+        time.sleep(0.1)
+    assert (requests(meter).count, requests(meter).busy_s) == (0, 0)
+    with contextlib.suppress(Oops), meter.batch(requests=0):
+        raise Oops
+    with meter.request(), meter.batch(requests=0, tokens=5):
+        time.sleep(0.1)
+    found = requests(meter)
+    assert (found.count, found.failed, found.units, found.tokens) == (1, 0, 1, 5)
+    assert found.busy_s == pytest.approx(0.1, abs=0.05)
+    assert found.energy_per_request_p50_j == pytest.approx(found.busy_j, rel=0.03)
+    assert "no_amount" not in codes(meter)
+
+
+@pytest.mark.parametrize(
+    ("said", "count", "code"),
+    [(2.5, 2, "not_whole"), (0.5, 1, "not_whole"), (8.0, 8, None), (2**63, 1, "no_amount")],
+)
+def test_how_many_a_batch_holds(meter: greenai.InferenceMeter, said: Any, count: int, code: str | None) -> None:
+    for _ in range(2):
+        with meter.batch(requests=said):
+            pass
+    assert requests(meter).count == 2 * count
+    told = [c for c in codes(meter) if c in ("not_whole", "no_amount")]
+    assert told == ([code] if code else [])
+
+
+def test_at_the_end_it_is_said_how_often_something_was_wrong(records: Records) -> None:
+    with greenai.InferenceMeter() as meter:
+        for tokens in ("many", -1, float("nan"), 7):
+            with meter.request() as request:
+                request.tokens = tokens  # type: ignore[assignment]
+        for unit in ("image", "image", b"x"):
+            with meter.request(units=3, unit=unit):  # type: ignore[arg-type]
+                pass
+        with meter.batch(requests=2.5):  # type: ignore[arg-type]
+            pass
+    (record,) = records()
+    assert record.requests is not None
+    assert (record.requests.count, record.requests.tokens) == (9, 7)
+    told = {code: [i.message.en for i in record.incidents if i.code == code] for code in codes(meter)}
+    assert [len(told[code]) for code in ("no_amount", "other_unit", "not_whole")] == [2, 2, 1]
+    assert told["no_amount"][1] == f"{told['no_amount'][0]} In all, such a thing occurred 3 times in this process."
+    assert "3 times" in told["other_unit"][1]
+
+
 def test_another_unit_is_told_and_not_counted(meter: greenai.InferenceMeter) -> None:
     for _ in range(3):
         with meter.request(units=42, unit="image"):

@@ -212,6 +212,13 @@ def test_leaving_by_os_exit_is_seen(program: Program, until: Until, records: Rec
     assert records()[0].energy_j is not None
 
 
+def test_sys_exit_with_a_run_left_open(program: Program, records: Records) -> None:
+    assert program("import sys, greenai\ngreenai.track('open').__enter__()\nsys.exit(3)\n")[0] == 3
+    (incident,) = (incident for incident in records()[0].incidents if incident.code == "run_left_open")
+    assert "sys.exit, and with which code, is unknown" in incident.message.en
+    assert incident.remedy is not None
+
+
 def test_code_that_holds_the_interpreter_does_not_blind_the_sampler(program: Program, tmp_path: Path) -> None:
     source = BUSY.replace("time.sleep(60)", "time.sleep(0.5); sum(range(90_000_000))")
     assert program(source)[0] == 0

@@ -29,7 +29,7 @@ from greenai.settings import load_settings
 from greenai.store import open_store
 from greenai.testing import FakeMachine
 from greenai.testing.machines.rapl import DRAM_RANGE_UJ, Zone, powercap
-from greenai.tracking.session import Session
+from greenai.tracking.session.own_sampler import OwnSampler
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator
@@ -68,7 +68,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """Put the program on a machine that obeys; nothing samples beside it."""
     built = Stage(tmp_path / "machine")
     monkeypatch.setattr("greenai.tracking.session.session.this_host", lambda _knowledge: built.machine.host)
-    monkeypatch.setattr(Session, "start_sampling", lambda _self, **_options: [])
+    monkeypatch.setattr(OwnSampler, "start_sampling", lambda _self, **_options: [])
     return built
 
 

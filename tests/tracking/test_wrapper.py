@@ -57,6 +57,7 @@ def test_what_cannot_be_run(tmp_path: Path) -> None:
     plain = tmp_path / "plain.txt"
     plain.write_text("x")
     plain.chmod(0o644)
+    assert call("--", "").returncode == 127
     assert call("--", "no-such-command-anywhere").returncode == 127
     assert call("--", str(tmp_path / "none")).returncode == 127
     assert call("--", str(plain)).returncode == 126

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from greenai.core.vocabulary import RunState
-from greenai.tracking.command import leftovers
+from greenai.tracking.command import aftermath, leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -150,9 +150,17 @@ def test_while_waiting_signals_go_to_all_that_is_left(until: Until, records: Rec
 
 
 @pytest.mark.slow
-def test_a_second_request_ends_the_waiting(records: Records) -> None:
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", r"greenai: stopped waiting; .* go(es)? on untracked \(sh(, sleep)?\)\.\n"),
+        ("de", r"greenai: Nicht länger gewartet; .* ohne Messung weiter \(sh(, sleep)?\)\.\n"),
+    ],
+)
+def test_a_second_request_ends_the_waiting(records: Records, language: str, words: str) -> None:
     source = "import subprocess; subprocess.Popen(['sh', '-c', 'trap : INT TERM; while :; do sleep 1; done'])"
-    with running("--wait", "--", sys.executable, "-c", source) as process:
+    environ = {**os.environ, "GREENAI_LANGUAGE": language}
+    with running("--wait", "--", sys.executable, "-c", source, env=environ) as process:
         assert process.stderr is not None
         process.stderr.readline()
         time.sleep(0.3)
@@ -161,7 +169,20 @@ def test_a_second_request_ends_the_waiting(records: Records) -> None:
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 0
+        process.stderr.readline()  # the summary
+        assert re.fullmatch(words, process.stderr.readline())  # and not that --wait would help
     assert codes(records()[0]) == ["processes_left"]
+
+
+def test_the_record_says_what_was_given_up_on_otherwise_than_what_was_left() -> None:
+    left = [leftovers.Process(7, 1, "sh")]
+    told = aftermath.left_running(left)
+    assert told.remedy is not None
+    assert "--wait" in told.remedy.en
+    given_up = aftermath.left_running(left, waited=True)
+    assert (given_up.code, given_up.remedy) == ("processes_left", None)
+    assert "(1: sh)" in given_up.message.de
+    assert "waited for no longer (1: sh)" in given_up.message.en
 
 
 @pytest.mark.slow

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from greenai.core.channel import Component
     from greenai.core.collector import Incident
     from greenai.core.events import RunLog
-    from greenai.core.record import ChannelEnergy, RunRecord
+    from greenai.core.record import RunRecord
+    from greenai.core.run_energy import ChannelEnergy
     from greenai.host import Host
     from greenai.testing import FakeGpu
 

@@ -269,7 +269,12 @@ def _candidate(candidate: Candidate, language: Language) -> list[Any]:
         quantity.integer(candidate.excluded, language),
         [
             f"{quantity.energy(energy.value if energy else None, language)} {unit_words(candidate).to(language)}",
-            html.Div(formats.bounds(energy, quantity.energy, language), className="cell-detail"),
+            html.Div(
+                quantity.energy_range(energy.low, energy.high, language, like=energy.value)
+                if energy
+                else quantity.NO_VALUE,
+                className="cell-detail",
+            ),
         ],
         quality_badge(candidate.quality, language),
         [

@@ -15,7 +15,9 @@ from greenai_dashboard.parts import badge, facts, quality_badge, section, table,
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from greenai.core.record import ChannelEnergy, Emissions, Energy, RunRecord
+    from greenai.core.footprint import Emissions
+    from greenai.core.record import RunRecord
+    from greenai.core.run_energy import ChannelEnergy, Energy
     from greenai.core.text import Language
 
 MAX_WINDOW_ROWS = 200
@@ -101,21 +103,21 @@ def _energy_interval(energy: Energy, total_j: float, language: Language) -> str:
     if energy.low_j is None or energy.high_j is None or total_j <= 0:
         return texts_run.NO_INTERVAL.to(language)
     return texts_run.BETWEEN.format(
-        low=quantity.energy(energy.low_j, language),
-        high=quantity.energy(energy.high_j, language),
+        low=quantity.energy(energy.low_j, language, like=total_j),
+        high=quantity.energy(energy.high_j, language, like=total_j),
         minus=formats.signed_percent(energy.low_j / total_j - 1, language),
         plus=formats.signed_percent(energy.high_j / total_j - 1, language),
     ).to(language)
 
 
-def _scaled_interval(
-    energy: Energy, value: float, write: Callable[[float | None, Language], str], language: Language
-) -> str:
+def _scaled_interval(energy: Energy, value: float, write: Callable[..., str], language: Language) -> str:
     """Return the interval of a figure that is proportional to the energy."""
     if not energy.total_j or energy.low_j is None or energy.high_j is None:
         return texts_run.NO_INTERVAL.to(language)
-    low, high = value * energy.low_j / energy.total_j, value * energy.high_j / energy.total_j
-    return texts_run.BETWEEN_SHORT.format(low=write(low, language), high=write(high, language)).to(language)
+    low, high = (
+        write(value * end_j / energy.total_j, language, like=value) for end_j in (energy.low_j, energy.high_j)
+    )
+    return texts_run.BETWEEN_SHORT.format(low=low, high=high).to(language)
 
 
 def _emissions_tile(emissions: Emissions | None, language: Language) -> html.Div:
@@ -180,7 +182,7 @@ def _channel(channel: ChannelEnergy, record: RunRecord, language: Language) -> l
         channel.device,
         html.Span(channel.host, className="nowrap"),
         quantity.energy(channel.energy_j, language),
-        formats.between(channel.low_j, channel.high_j, quantity.energy, language),
+        quantity.energy_range(channel.low_j, channel.high_j, language, like=channel.energy_j),
         # A channel that gave nothing has measured nothing.
         quantity.NO_VALUE if channel.energy_j is None else quality_badge(channel.quality, language),
         html.Code(channel.method),

@@ -150,7 +150,7 @@ def cells(row: RunRow, language: Language) -> dict[str, Any]:
         "total_j": quantity.energy(row.total_j, language),
         "interval": None
         if row.low_j is None
-        else formats.between(row.low_j, row.high_j, quantity.energy, language),
+        else quantity.energy_range(row.low_j, row.high_j, language, like=row.total_j),
         "location_g": quantity.mass(row.location_g, language),
         "quality": labels.word(labels.QUALITY, row.quality.value if row.quality else None).to(language),
         "quality_key": row.quality.value if row.quality else None,

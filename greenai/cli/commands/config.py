@@ -77,4 +77,6 @@ def build(app: App) -> click.Command:
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()  # as the file has it
     return quantity.NO_VALUE if value in (None, {}) else str(value)

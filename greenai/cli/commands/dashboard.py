@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from greenai.cli.base import Command
+from greenai.cli.base import Command, WholeNumber
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
 from greenai.plugins import COMMANDS, discover
@@ -54,7 +54,7 @@ def build(app: App) -> click.Command:
             click.Option(["--host"], default=LOOPBACK[0], show_default=True, help=app.say(_HOST)),
             click.Option(
                 ["--port"],
-                type=click.IntRange(0, 65535),
+                type=WholeNumber(0, 65535),
                 default=DEFAULT_PORT,
                 show_default=True,
                 help=app.say(_PORT),

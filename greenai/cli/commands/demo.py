@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from greenai.cli.base import Command
+from greenai.cli.base import Command, WholeNumber
 from greenai.cli.commands.compare import show_task
 from greenai.cli.commands.dashboard import LOOPBACK, serve
 from greenai.cli.commands.report import make_report
@@ -67,7 +67,7 @@ def build(app: App) -> click.Command:
         help=app.say(_ABOUT),
         params=[
             click.Option(["--check"], is_flag=True, help=app.say(_CHECK)),
-            click.Option(["--port"], type=click.IntRange(0, 65535), default=0, help=app.say(_PORT)),
+            click.Option(["--port"], type=WholeNumber(0, 65535), default=0, help=app.say(_PORT)),
             click.Option(["--no-browser"], is_flag=True, help=app.say(_NO_BROWSER)),
         ],
     )

@@ -9,7 +9,7 @@ import click
 
 from greenai.carbon.factors import location_factor, shipped_factors
 from greenai.cli.app import print_json, print_table
-from greenai.cli.base import Command, Group
+from greenai.cli.base import Command, Group, WholeNumber
 from greenai.core import labels, quantity
 from greenai.core.errors import NotFoundError
 from greenai.core.text import Text
@@ -17,7 +17,7 @@ from greenai.core.views import RunQuery
 
 if TYPE_CHECKING:
     from greenai.cli.app import App
-    from greenai.core.record import FactorUsed
+    from greenai.core.footprint import FactorUsed
 
 _ABOUT = Text(de="CO2-Faktoren des Stroms und ihre Herkunft.", en="CO2 factors of electricity and their origin.")
 _LIST = Text(de="Alle mitgelieferten Faktoren zeigen.", en="Show all shipped factors.")
@@ -42,6 +42,7 @@ _HEADINGS = (
 _NONE = Text(de="Für „{zone}“ gibt es keinen Faktor.", en='There is no factor for "{zone}".')
 _SEE_LIST = Text(de="Vorhandene zeigt: greenai factors list", en="Those there are: greenai factors list")
 _CHANGED = Text(de="{count} Läufe haben neue CO2-Werte.", en="{count} runs have new CO2 figures.")
+_FIRST_YEAR = 1900
 _THIS_YEAR = 9999  # a run later than every factor gets the latest one
 
 
@@ -64,7 +65,9 @@ def build(app: App) -> click.Command:
         app.tell(_CHANGED, count=app.analysis().recompute_footprints(RunQuery()))
 
     zone = click.Option(["--zone"], help=app.say(_ZONE))
-    year = click.Option(["--year"], type=int, default=_THIS_YEAR, help=app.say(_YEAR))
+    year = click.Option(
+        ["--year"], type=WholeNumber(_FIRST_YEAR, _THIS_YEAR), default=_THIS_YEAR, help=app.say(_YEAR)
+    )
     named = click.Argument(["zone"], metavar="ZONE")
     group.add_command(Command("list", help=app.say(_LIST), params=[zone, as_json], callback=show_all))
     group.add_command(Command("show", help=app.say(_SHOW), params=[named, year, as_json], callback=show))

@@ -8,12 +8,15 @@ import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from greenai.cli.base import Command, FiniteFloat
+from greenai.cli.app import plain
+from greenai.cli.base import Command, FiniteFloat, SettingValue
 from greenai.cli.format import summary
+from greenai.cli.output import OutputError, flush_stdout
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
 from greenai.core.vocabulary import Approach, Phase, Scope
@@ -81,11 +84,23 @@ _ONE_LEFT = Text(
 )
 
 
+_GIVEN_UP = Text(
+    de="greenai: Nicht länger gewartet; {count} Prozesse des Befehls laufen ohne Messung weiter ({names}).",
+    en="greenai: stopped waiting; {count} processes of the command go on untracked ({names}).",
+)
+_ONE_GIVEN_UP = Text(
+    de="greenai: Nicht länger gewartet; ein Prozess des Befehls läuft ohne Messung weiter ({names}).",
+    en="greenai: stopped waiting; one process of the command goes on untracked ({names}).",
+)
+
+
 def build(app: App) -> click.Command:
     """Return the command."""
 
-    def setting(name: str, kind: Any = None, metavar: str | None = None) -> click.Option:
-        return click.Option([f"--{name}"], type=kind, metavar=metavar, help=app.say(BY_NAME[name].help))
+    def setting(name: str, kind: Any = None, *, option: str | None = None) -> click.Option:
+        about, metavar = app.say(BY_NAME[name].help), "S" if name.endswith("_s") else None
+        kind = kind or SettingValue(name)
+        return click.Option([f"--{option or name}"], type=kind, metavar=metavar, help=about)
 
     def call(command: tuple[str, ...], record: str | None, quiet: bool, wait: bool, **given: Any) -> int:
         name, units = given.pop("name"), given.pop("units")
@@ -97,7 +112,6 @@ def build(app: App) -> click.Command:
         if wait and sys.platform == "darwin":
             raise ConfigError(_NO_WAIT)
         settings = app.settings(**given)
-        talk = _Talk(app, quiet=quiet)
         with ExitStack() as stack:
             held = stack.enter_context(HeldSignals())
             wrapped = run_command(
@@ -106,14 +120,17 @@ def build(app: App) -> click.Command:
                 name,
                 units,
                 wait=wait,
-                warn=talk.always,
-                tell=talk.unless_quiet,
+                warn=app.tell,
+                tell=_say_nothing if quiet else app.tell,
                 held=held,
             )
             if not wrapped.started:
-                talk.always(_NOT_FOUND if wrapped.exit_code == NOT_FOUND else _NOT_EXECUTABLE, command=command[0])
+                app.tell(
+                    _NOT_FOUND if wrapped.exit_code == NOT_FOUND else _NOT_EXECUTABLE,
+                    command=plain(quote(command[0])),
+                )
                 return wrapped.exit_code
-            _report(talk, wrapped, record)
+            _report(app, wrapped, record, quiet=quiet, waited=wait)
             # Held until this process ends: a signal that comes now must not change how the command ended.
             stack.pop_all()
             return _leave(wrapped)
@@ -134,7 +151,7 @@ def build(app: App) -> click.Command:
             click.Option(["--tag"], multiple=True, metavar="KEY=VALUE", help=app.say(_TAG)),
             setting("scope", click.Choice([scope.value for scope in Scope])),
             setting("zone"),
-            click.Option(["--interval"], type=float, metavar="S", help=app.say(BY_NAME["interval_s"].help)),
+            setting("interval_s", option="interval"),
             click.Option(["--record"], metavar="FILE", help=app.say(_RECORD)),
             click.Option(["--wait"], is_flag=True, help=app.say(_WAIT)),
             click.Option(["--quiet"], is_flag=True, help=app.say(_QUIET)),
@@ -152,40 +169,20 @@ def _check_writable(path: Path) -> None:
         raise ConfigError(_RECORD_FOLDER.format(path=path))
 
 
-class _Talk:
-    """Lines on stderr. One that cannot be written (closed, full) is left out: it must not change the exit code."""
-
-    def __init__(self, app: App, *, quiet: bool) -> None:
-        self._app = app
-        self._quiet = quiet
-
-    def always(self, text: Text, **values: object) -> None:
-        """Say it."""
-        if sys.stderr is None:
-            return  # closed by our caller; print() would take stdout instead
-        try:
-            print(self._app.say(text, **values), file=sys.stderr, flush=True)
-        except OSError:
-            sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # flushed once more at exit
-
-    def unless_quiet(self, text: Text, **values: object) -> None:
-        """Say it, unless nothing is to be said."""
-        if not self._quiet:
-            self.always(text, **values)
-
-
-def _report(talk: _Talk, wrapped: Wrapped, record_file: str | None) -> None:
+def _report(app: App, wrapped: Wrapped, record_file: str | None, *, quiet: bool, waited: bool) -> None:
     record = wrapped.record
     if record is None:
         if wrapped.tracked:
-            talk.always(_TOO_SLOW if wrapped.hanging else _NO_RECORD)
+            app.tell(_TOO_SLOW if wrapped.hanging else _NO_RECORD)
         return
     if record_file is not None:
-        _write_record(talk, record.to_dict(), record_file)
-    talk.unless_quiet(Text.each(lambda language: summary(record, language)))
+        _write_record(app, record.to_dict(), record_file)
+    if quiet:
+        return
+    app.tell(Text.each(lambda language: summary(record, language)))
     if wrapped.left:
-        text = _ONE_LEFT if len(wrapped.left) == 1 else _LEFT
-        talk.unless_quiet(text, count=len(wrapped.left), names=names_of(wrapped.left))
+        one, more = (_ONE_GIVEN_UP, _GIVEN_UP) if waited else (_ONE_LEFT, _LEFT)
+        app.tell(one if len(wrapped.left) == 1 else more, count=len(wrapped.left), names=names_of(wrapped.left))
 
 
 def _leave(wrapped: Wrapped) -> int:
@@ -198,15 +195,18 @@ def _leave(wrapped: Wrapped) -> int:
     return wrapped.exit_code
 
 
-def _write_record(talk: _Talk, record: dict[str, Any], target: str) -> None:
+def _write_record(app: App, record: dict[str, Any], target: str) -> None:
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     try:
         if target != "-":
             Path(target).write_text(text, encoding="utf-8")
-        elif sys.stdout is not None:
+        else:
             sys.stdout.write(text)
-            sys.stdout.flush()
-    except OSError as error:
-        if target == "-":
-            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # flushed once more at exit
-        talk.always(_RECORD_FAILED, path=target, reason=error.strerror, run=record["id"])
+            flush_stdout()
+    except (OSError, OutputError) as error:
+        reason = error.reason if isinstance(error, OutputError) else error.strerror
+        app.tell(_RECORD_FAILED, path="stdout" if target == "-" else target, reason=reason, run=record["id"])
+
+
+def _say_nothing(_text: Text) -> None:
+    pass

@@ -14,7 +14,8 @@ from greenai.core.vocabulary import Scope
 
 if TYPE_CHECKING:
     from greenai.cli.app import App
-    from greenai.core.record import Emissions, RunRecord
+    from greenai.core.footprint import Emissions
+    from greenai.core.record import RunRecord
     from greenai.core.text import Language
 
 _RUN = Text(de="Lauf", en="Run")
@@ -86,7 +87,7 @@ def show_run(app: App, record: RunRecord) -> None:
                 app.say(labels.COMPONENT[channel.component]),
                 channel.device,
                 quantity.energy(channel.energy_j, language),
-                f"{quantity.energy(channel.low_j, language, 2)} … {quantity.energy(channel.high_j, language, 2)}",
+                quantity.energy_range(channel.low_j, channel.high_j, language, 2, like=channel.energy_j),
                 app.say(labels.QUALITY[channel.quality]),
                 channel.method,
                 quantity.duration(channel.gap_s, language) if channel.gap_s else quantity.NO_VALUE,
@@ -95,6 +96,7 @@ def show_run(app: App, record: RunRecord) -> None:
             for channel in record.energy.channels
         ],
         right=(2,),
+        spare=(5, 1),  # the method, which the notes explain, and the device
     )
     show_hours(app, record)
     if record.windows:
@@ -151,7 +153,7 @@ def _facts(app: App, record: RunRecord) -> list[tuple[str, str]]:
         facts.append((app.say(_BELONGS), " / ".join(belongs)))
     facts.append((app.say(_ENERGY), energy_words(record, language)))
     quality = quality_in_words(record.energy)
-    if quality is not None:
+    if quality is not None and sum(share > 0 for share in record.energy.quality_shares.values()) > 1:
         facts.append((app.say(_OF_IT), app.say(quality)))
     if record.energy.scope != Scope.MACHINE:
         whole = quantity.energy(record.energy.machine_total_j, language)

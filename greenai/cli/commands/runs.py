@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from greenai.cli.app import print_json, print_table
-from greenai.cli.base import Command, Group
+from greenai.cli.base import Command, Group, WholeNumber
 from greenai.cli.commands.run_page import show_run
 from greenai.cli.format import moment
 from greenai.core import labels, quantity
@@ -51,6 +51,7 @@ _WATCH_ALONE = Text(
 )
 _POWER_NOW = Text(de="Leistung jetzt", en="Power now")
 WATCH_S = 3.0
+_MOST_RUNS = 1_000_000
 _TOP_OF_SCREEN = "\x1b[H\x1b[J"
 
 _NONE_YET = Text(
@@ -69,6 +70,7 @@ _HEADINGS = (
     Text(de="Güte", en="Quality"),
     Text(de="CO2", en="CO2"),
 )
+_SPARE = (3, 2, 5, 9)  # approach, task, start, CO2
 _SURE = Text(
     de="Den Lauf {run} ({name}) samt Messdaten endgültig löschen?",
     en="Delete run {run} ({name}) and its readings for good?",
@@ -124,7 +126,9 @@ def _filters(app: App) -> list[click.Parameter]:
 def _list_options(app: App) -> list[click.Parameter]:
     return [
         *_filters(app),
-        click.Option(["--limit"], type=click.IntRange(min=1), default=20, show_default=True, help=app.say(_LIMIT)),
+        click.Option(
+            ["--limit"], type=WholeNumber(1, _MOST_RUNS), default=20, show_default=True, help=app.say(_LIMIT)
+        ),
         click.Option(["--json", "as_json"], is_flag=True, help=app.say(_JSON)),
         click.Option(["--watch"], is_flag=True, help=app.say(_WATCH, seconds=f"{WATCH_S:.0f}")),
     ]
@@ -191,7 +195,7 @@ def _print_list(app: App, analysis: Analysis, **given: Any) -> None:
         headings.append(app.say(_POWER_NOW))
         for row, (_, live) in zip(rows, found, strict=True):
             row.append(quantity.power(live.power_w if live else None, app.language))
-    print_table(headings, rows, right)
+    print_table(headings, rows, right, spare=_SPARE)
 
 
 def _show(app: App, run: str, as_json: bool) -> None:
@@ -205,11 +209,8 @@ def _show(app: App, run: str, as_json: bool) -> None:
 def _export_or_say_why_not(app: App, output: str | None, **given: Any) -> None:
     try:
         _export(app, output=output, **given)
-    except BrokenPipeError:
-        raise
     except OSError as error:
-        reason = error.strerror or error
-        raise ConfigError(_NOT_WRITABLE.format(path=output or "stdout", reason=reason)) from error
+        raise ConfigError(_NOT_WRITABLE.format(path=output, reason=error.strerror or error)) from error
 
 
 def _export(app: App, form: str | None, output: str | None, **filters: Any) -> None:

@@ -32,6 +32,12 @@ _LEFT = Text(
     "enthalten.",
     en="The command left processes running ({count}: {names}); what they use after its end is not included.",
 )
+_GIVEN_UP = Text(
+    de="Auf Prozesse des Befehls wurde nicht länger gewartet ({count}: {names}); was sie danach brauchen, ist "
+    "nicht enthalten.",
+    en="Processes of the command were waited for no longer ({count}: {names}); what they use from then on is not "
+    "included.",
+)
 _WAIT_FOR_THEM = Text(
     de="Bis zu deren Ende messen: greenai run --wait -- ...",
     en="Track until they have ended: greenai run --wait -- ...",
@@ -99,11 +105,15 @@ class Aftermath:
         return list({process.pid: process for process in found}.values())
 
 
-def left_running(processes: list[Process]) -> Incident:
-    """Return what a reader of the record must know about processes that were left running."""
-    return Incident(
-        "processes_left", _LEFT.format(count=len(processes), names=names_of(processes)), _WAIT_FOR_THEM
-    )
+def left_running(processes: list[Process], *, waited: bool) -> Incident:
+    """Return what a reader of the record must know about processes that were left running.
+
+    Args:
+        processes: Which.
+        waited: Whether they were waited for until somebody gave up on them.
+    """
+    message = (_GIVEN_UP if waited else _LEFT).format(count=len(processes), names=names_of(processes))
+    return Incident("processes_left", message, None if waited else _WAIT_FOR_THEM)
 
 
 def names_of(processes: Sequence[Process]) -> str:

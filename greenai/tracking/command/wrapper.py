@@ -12,19 +12,17 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from greenai.carbon.footprint import with_footprint
-from greenai.core.account import account
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
 from greenai.core.vocabulary import RunState
 from greenai.journal import format as f
-from greenai.journal.reader import read_run
 from greenai.sampler.guard import start_quietly
 from greenai.settings.values import LONGEST_LABEL
 from greenai.tracking.command.aftermath import Aftermath, left_running, names_of
 from greenai.tracking.command.leftovers import adopt_orphans
 from greenai.tracking.command.process import Command, inherited_environ, inherited_files, keep_to_ourselves
 from greenai.tracking.command.signals import HeldSignals
+from greenai.tracking.results import read_account
 from greenai.tracking.session import Session
 from greenai.tracking.session.announcement import announced
 
@@ -115,7 +113,9 @@ def run_command(
         raise ValueError(f"units: {units}")
     program = shutil.which(command[0])
     if program is None:
-        return Wrapped(NOT_EXECUTABLE if Path(command[0]).exists() else NOT_FOUND, None, started=False)
+        # As a shell has it: a word without a slash is looked for in PATH alone.
+        exists = os.sep in command[0] and Path(command[0]).exists()
+        return Wrapped(NOT_EXECUTABLE if exists else NOT_FOUND, None, started=False)
     with HeldSignals() if held is None else nullcontext(held) as signals:
         inherited = inherited_files()
         session = _begin(settings, name or _name(command), name_given=name is not None, warn=warn)
@@ -131,7 +131,7 @@ def run_command(
         aftermath = Aftermath(tracked.own_run_id, child.pid, began_s, adopted)
         left = _left_by(aftermath, signals, tell, wait=wait)
         if left and session is not None:
-            session.incident(left_running(left))
+            session.incident(left_running(left, waited=wait))
         state = RunState.COMPLETED if code == 0 else RunState.KILLED if code < 0 else RunState.FAILED
         exit_code = _AFTER_SIGNAL - code if code < 0 else code
         return tracked.ended(
@@ -201,8 +201,7 @@ class _Tracked:
             if self._window_id is not None:
                 session.mark(f.END, id=self._window_id)
             session.end(state, exit_code)
-            record = account(read_run(session.folder), self._window_id).record
-            return with_footprint(record, session.settings)
+            return read_account(session, self._window_id)[1].record
         except Exception:  # noqa: BLE001  # our failure never changes how the command ended
             return None
 

@@ -157,7 +157,8 @@ class Ledger:
             clock, times = self._clock, self._times
             exclusive_s = clock.end(t_ns, begun, requests) / NS_PER_S
             self._count += requests
-            times.per_request.add(exclusive_s, requests)
+            if requests:  # a batch may have been empty
+                times.per_request.add(exclusive_s, requests)
             if failed:
                 self._failed += requests
             if units:

@@ -20,6 +20,7 @@ from greenai.settings.values import run_name
 from greenai.tracking.meta import RunOptions
 from greenai.tracking.results import account_of
 from greenai.tracking.run import current_run
+from greenai.tracking.service.figures import Figures
 from greenai.tracking.service.ledger import ClosedBooks, Ledger
 from greenai.tracking.service.request import Request
 from greenai.tracking.session import Session
@@ -41,18 +42,6 @@ _DEFAULT_PHASE: Final = "inference"
 _NOT_METERED = Text(
     de="Die Anfragen dieses Prozesses ließen sich nicht erfassen ({reason}).",
     en="The requests of this process could not be metered ({reason}).",
-)
-_OTHER_UNIT = Text(
-    de="Eine Anfrage nannte die Einheit „{said}“; gezählt wird „{unit}“. Ihre Einheiten wurden nicht übernommen.",
-    en='A request named the unit "{said}"; what is counted is "{unit}". Its units were not recorded.',
-)
-_NAME_UNIT = Text(
-    de='Die Einheit dem Zähler nennen: InferenceMeter(unit="{said}")',
-    en='Name the unit to the meter: InferenceMeter(unit="{said}")',
-)
-_NO_AMOUNT = Text(
-    de="{what}: {value} ist keine Menge und wurde nicht übernommen.",
-    en="{what}: {value} is no amount and was not recorded.",
 )
 
 
@@ -116,7 +105,7 @@ class InferenceMeter:
         self.name = given.name or _DEFAULT_NAME
         self._settings = replace(settings, unit=self.unit, phase=settings.phase or _DEFAULT_PHASE)
         self._name_given = given.name is not None
-        self._said: set[str] = set()  # what was said once and need not be said again
+        self.figures = Figures(self.unit, self._tell)
         self._final: RunRecord | None = None
         self._closed = False
         self._begin_lock = threading.RLock()  # a signal handler may close the meter
@@ -152,12 +141,12 @@ class InferenceMeter:
         """Return requests that are executed together; each gets the same part of the energy.
 
         Args:
-            requests: How many. They are requests of their own: what wraps them must not be metered as well.
+            requests: How many. They are requests of their own: what wraps them must not be metered as well. A
+                batch of 0 is none: the energy of its time is idle, unless others are active.
             units: Functional units of all together; default is one each.
             tokens: Tokens of all together.
         """
-        number = self.amount("requests", requests)
-        made = Request(self, 1 if number is None or number < 1 else int(number), units, None)
+        made = Request(self, self.figures.requests(requests), units, None)
         made.tokens = tokens
         return made
 
@@ -193,6 +182,7 @@ class InferenceMeter:
         if books is None:
             return  # a forked child that served nothing
         books.close()
+        self.figures.say_how_often()
         if self._within is None:
             state = RunState.COMPLETED if error is None else RunState.FAILED
             self._session.end(state, error=type(error).__name__ if error is not None else None)
@@ -218,22 +208,8 @@ class InferenceMeter:
                     self._session.incident(Incident("not_metered", _NOT_METERED.format(reason=error)))
             return self.books
 
-    def refuse_unit(self, said: str) -> None:
-        """Tell once that units of this name are not counted."""
-        message = _OTHER_UNIT.format(said=said, unit=self.unit)
-        self._say(Incident("other_unit", message, _NAME_UNIT.format(said=said)))
-
-    def amount(self, what: str, value: SupportsFloat) -> float | None:
-        """Return a number that is 0 or more, None if it is none; that is told once."""
-        try:
-            number = value if type(value) is int else float(value)
-            if 0 <= number < _TOO_MUCH:
-                return number
-            shown = repr(number)
-        except Exception:  # noqa: BLE001  # a wrong figure must not end a request
-            shown = type(value).__name__
-        self._say(Incident("no_amount", _NO_AMOUNT.format(what=what, value=shown)))
-        return None
+    def _tell(self, incident: Incident) -> None:
+        self._session.incident(incident)  # a forked child has a session of its own
 
     def _begin(self) -> Session:
         return Session.begin(self._settings, self.name, name_given=self._name_given, service=True)
@@ -254,21 +230,16 @@ class InferenceMeter:
         # What an interactive interpreter remembers as the last error need not be how it ends.
         self.close(getattr(sys, "last_value", None) if not hasattr(sys, "ps1") else None)
 
-    def _say(self, incident: Incident) -> None:
-        if incident.code not in self._said:
-            self._said.add(incident.code)
-            self._session.incident(incident)
-
     def after_fork(self) -> None:
         """Start anew in a forked child: books, journal and locks are the parent's."""
         self._begin_lock = threading.RLock()
+        self.figures.forget()
         if isinstance(self.books, Ledger):
             self.books.forget()
             self.books = None
 
 
 _CLOSED: Final = ClosedBooks()
-_TOO_MUCH: Final = 1e300
 _open_meters: list[InferenceMeter] = []
 
 

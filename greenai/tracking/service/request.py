@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self, SupportsFloat
 
 from greenai.core.requests import TOKENS
+from greenai.tracking.figures import as_name
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -41,7 +42,7 @@ class Request:
 
     def add_units(self, count: SupportsFloat = 1) -> None:
         """Count functional units that were delivered, whatever becomes of the request."""
-        number = self._meter.amount("add_units", count)
+        number = self._meter.figures.amount("add_units", count)
         if number is not None:
             self._delivered = (self._delivered or 0) + number
 
@@ -72,19 +73,21 @@ class Request:
         self.__exit__(kind, error, traceback)
 
     def _plan(self, units: SupportsFloat, unit: str | None) -> None:
-        number = self._meter.amount("units", units)
+        number = self._meter.figures.amount("units", units)
+        if unit is not None and type(unit) is not str:
+            unit = as_name(unit)
         if unit is None or unit == self._meter.unit:
             self._planned = number
         elif unit in TOKENS:
             self._planned_tokens = number
         else:
-            self._meter.refuse_unit(unit)
+            self._meter.figures.refuse_unit(unit)
 
     def _outcome(self, *, failed: bool) -> tuple[float, float | None]:
         """Return the units and tokens delivered."""
         planned, tokens = (None, None) if failed else (self._planned, self._planned_tokens)
         if self.tokens is not None:
-            tokens = self._meter.amount("tokens", self.tokens)
+            tokens = self._meter.figures.amount("tokens", self.tokens)
         units = self._delivered if planned is None else planned + (self._delivered or 0)
         if self._meter.unit in TOKENS:  # two words for the same
             tokens = units if tokens is None else tokens

@@ -15,48 +15,41 @@ from typing import TYPE_CHECKING, Any
 
 from greenai.core.collector import Incident
 from greenai.core.events import ProcessLog, RunLog
-from greenai.core.incidents import SAMPLER_IN_THREAD
 from greenai.core.text import Text
 from greenai.core.vocabulary import Role, RunState, Scope
 from greenai.host import this_host
 from greenai.journal import format as f
 from greenai.journal.writer import JournalWriter
-from greenai.sampler import SamplerThread, SlowSampler, UsageReader, open_sensors, resolve_scope
+from greenai.sampler import UsageReader, open_sensors, resolve_scope
 from greenai.settings.checks import check_database
 from greenai.tracking.meta import run_meta
 from greenai.tracking.session.announcement import Announcement
-from greenai.tracking.session.duty import Duty, duty_of
+from greenai.tracking.session.own_sampler import OwnSampler
 from greenai.tracking.session.place import Place, find_place
-from greenai.tracking.session.sampling import MOST_RESTARTS, SamplerChild, Sampling
 
 if TYPE_CHECKING:
     from greenai.host import Host
     from greenai.settings import Settings
 
-_NO_CHILD = Text(
-    de="Der Messprozess ließ sich nicht starten ({reason}); gemessen wird in einem Thread des Programms.",
-    en="The sampling process could not be started ({reason}); a thread of the program samples instead.",
-)
-_RESTARTED = Text(
-    de="Der Messprozess starb oder hing und wurde neu gestartet (zum {count}. Mal).",
-    en="The sampling process died or hung and was started again (time {count}).",
-)
-_GONE = Text(
-    de="Der Messprozess starb {count}-mal; gemessen wird nun in einem Thread des Programms.",
-    en="The sampling process died {count} times; a thread of the program samples from now on.",
-)
-_TAKEN_OVER = Incident(
-    "sampling_taken_over",
-    Text(
-        de="Der Prozess, der hier maß, ist zu Ende; dieser misst weiter.",
-        en="The process that sampled here has ended; this one goes on.",
-    ),
-)
 _LEFT_OPEN = Incident(
     "run_left_open",
     Text(
         de="Der Lauf war noch offen, als das Programm endete; er wurde dort geschlossen.",
         en="The run was still open when the program ended; it was closed there.",
+    ),
+)
+# The interpreter forgets a SystemExit, and its code, before it calls anybody; sys.last_value never holds one.
+_LEFT_OPEN_UNSURE = Incident(
+    _LEFT_OPEN.code,
+    Text(
+        de="Der Lauf war noch offen, als das Programm ohne Fehlermeldung endete; er wurde dort geschlossen. "
+        "Ob und mit welchem Code es sys.exit rief, ist unbekannt.",
+        en="The run was still open when the program ended without an error message; it was closed there. "
+        "Whether it called sys.exit, and with which code, is unknown.",
+    ),
+    Text(
+        de="Den Lauf mit „with greenai.track(...)“ enden lassen, oder das Programm mit „greenai run“ starten.",
+        en='End the run by "with greenai.track(...)", or start the program with "greenai run".',
     ),
 )
 _WRITE_FAILED = Text(
@@ -88,10 +81,7 @@ class Session:
         self.running = True
         self._place = place
         self._pid = os.getpid()
-        self._scope = Scope.MACHINE
-        self._service = False
-        self._usage: UsageReader | None = None
-        self._duty: Duty | None = None
+        self._sampler: OwnSampler | None = None
         self._announcement: Announcement | None = None
         self._journal: JournalWriter | None = None
 
@@ -131,17 +121,16 @@ class Session:
         return name if group is None or group.rank is None else f"{name} (rank {group.rank})"
 
     def _start(self, name: str, *, name_given: bool, announce: bool, service: bool) -> None:
-        self._scope, trouble = resolve_scope(self.host, Scope(self.settings.scope))
-        self._service = service
+        scope, trouble = resolve_scope(self.host, Scope(self.settings.scope))
         # A member's windows are cut out of what the others read.
-        shared_out = self._marks_ends and self._scope is not Scope.MACHINE
-        self._usage = UsageReader(self.host, self._scope, self._pid) if shared_out else None
-        self.sensors = open_sensors(self.host, slow=False, usage=self._usage)
+        shared_out = self._marks_ends and scope is not Scope.MACHINE
+        usage = UsageReader(self.host, scope, self._pid) if shared_out else None
+        self.sensors = open_sensors(self.host, slow=False, usage=usage)
         meta = run_meta(
             self.host,
             self.settings,
             name,
-            self._scope,
+            scope,
             name_given=name_given,
             service=service,
             group=self._place.group,
@@ -159,51 +148,15 @@ class Session:
             atexit.register(self._end_with_program)
             self.mark(f.START)
         if self._place.writable:  # last: a process that starts takes time from what goes on beside it
-            self._take_duty()
+            self._sampler = OwnSampler(
+                self.host, self.folder, self.settings, scope, self.sensors, self._journal, self.incident,
+                service=service,
+            )  # fmt: skip
+            self._sampler.enter(self._place.lock, without_lock=self._place.lock < 0 and self.owner)
 
     @property
     def _marks_ends(self) -> bool:
         return self._place.role is not Role.MEMBER
-
-    def _take_duty(self) -> None:
-        self._duty = duty_of(self.folder, self.host.name)
-        if self._place.lock < 0 and self.owner:  # a file system without locks
-            self._duty.sample_without_lock(self)
-        else:
-            self._duty.enter(self, self._place.lock)
-
-    def start_sampling(self, *, taken_over: bool) -> list[Sampling]:
-        """Sample this run here, because the duty to do so is ours."""
-        if taken_over:
-            self.incident(_TAKEN_OVER)
-        try:
-            child = SamplerChild(
-                self.folder, self.settings, self._scope, service=self._service, died=self._sampler_died
-            )
-        except OSError as error:
-            return self._sample_in_threads(_NO_CHILD.format(reason=error.strerror))
-        return [child]
-
-    def _sampler_died(self, count: int) -> None:
-        if count <= MOST_RESTARTS:
-            self.incident(Incident("sampler_restarted", _RESTARTED.format(count=count)))
-        elif self._duty is not None:
-            self._duty.sample_by(self._sample_in_threads(_GONE.format(count=count)))
-
-    def _sample_in_threads(self, why: Text) -> list[Sampling]:
-        self.incident(Incident(SAMPLER_IN_THREAD, why))
-        if self._journal is None:
-            return []
-        for incident in self.sensors.incidents:
-            self.incident(incident)
-        if self._usage is not None:
-            self._usage.watch_gpus(self.sensors.channels)
-        interval_s = self.settings.interval_s
-        samplers: list[Sampling] = [SlowSampler(self.host, self.folder, interval_s, service=self._service)]
-        if self.sensors.late:
-            late = SlowSampler(self.host, self.folder, interval_s, self.sensors.late, service=self._service)
-            samplers.append(late)
-        return [*samplers, SamplerThread(self.host, self.sensors, self._journal, interval_s)]
 
     def _open_journal(self, meta: dict[str, Any]) -> None:
         try:
@@ -230,15 +183,25 @@ class Session:
         return RunLog(self.folder.name, (process,), sha256="", silent_s=math.inf)
 
     def mark(self, kind: str, **extra: Any) -> None:
-        """Read all sensors now and write a marked line."""
+        """Read the sensors now and write a marked line.
+
+        At the ends of a window the sampler reads what calls a vendor's library, in its own process and at the same
+        moment: the program does not wait for it. At the ends of the run the sampler may not be there.
+        """
         if self._journal is None:
             return
-        t_ns, readings = self.sensors.read()
+        sampler = self._sampler if kind in (f.BEGIN, f.END) else None
+        t_ns, readings = self.sensors.read(sampler.ring() if sampler is not None else None)
         usage = self.sensors.usage()
         if kind in (f.START, f.BEGIN):
             # A stretch begins after its first readings and ends before its last: they enclose it.
             t_ns = self.host.clock.mono_ns()
         self._write(lambda journal: journal.readings(kind, t_ns, readings, usage, **extra))
+
+    def settle(self) -> None:
+        """Once it has ended: wait until its sampler writes no more, so that its figures are final."""
+        if not self.running and self._sampler is not None:
+            self._sampler.settle()
 
     def event(self, kind: str, **content: Any) -> None:
         """Write a line without readings."""
@@ -261,8 +224,8 @@ class Session:
             if self._announcement is not None:
                 self._announcement.take_back()
             self.mark(f.STOP, state=state.value, exit_code=exit_code, error=error)
-        if self._duty is not None:
-            self._duty.leave(self)
+        if self._sampler is not None:
+            self._sampler.leave()
         self.sensors.close()
         if self._journal is not None:
             self._write(JournalWriter.close)
@@ -276,7 +239,7 @@ class Session:
         error = getattr(sys, "last_value", None) if not hasattr(sys, "ps1") else None
         state = RunState.COMPLETED if error is None else RunState.FAILED
         with suppress(Exception):  # our failure never harms the tracked program
-            self.incident(_LEFT_OPEN)
+            self.incident(_LEFT_OPEN_UNSURE if error is None else _LEFT_OPEN)
             self.end(state, error=type(error).__name__ if error is not None else None)
 
     def _write(self, action: Any) -> None:
