@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from greenai.core.collector import Incident
 from greenai.core.text import Text
@@ -34,8 +33,7 @@ _BROKEN = Text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Plugin:
+class Plugin(NamedTuple):
     """An entry point: ``value`` is ``module:attribute``."""
 
     group: str
@@ -52,12 +50,16 @@ class Plugin:
         return attrgetter(attribute)(import_module(module))
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedCollectors:
-    """The collectors that could be built, and an incident for each that could not."""
+class LoadedCollectors(NamedTuple):
+    """The collectors that could be built, and an incident for each that could not.
+
+    Attributes:
+        plugins: Where they come from, in the same order; nothing if they come from elsewhere.
+    """
 
     collectors: tuple[Collector, ...]
     incidents: tuple[Incident, ...]
+    plugins: tuple[Plugin, ...] = ()
 
 
 def discover(group: str, path: Iterable[str] | None = None) -> list[Plugin]:
@@ -93,18 +95,25 @@ def preload_collectors() -> None:
 
 
 def load_collectors(host: Host, plugins: Sequence[Plugin] | None = None) -> LoadedCollectors:
-    """Build every collector. A broken plug-in is an incident, never fatal."""
+    """Build collectors. A broken plug-in is an incident, never fatal.
+
+    Args:
+        host: The machine.
+        plugins: Which; default is all that are installed.
+    """
     collectors: list[Collector] = []
     incidents: list[Incident] = []
+    built: list[Plugin] = []
     for plugin in discover(COLLECTORS) if plugins is None else plugins:
         try:
             collector = plugin.load()(host)
             collector.name, collector.slow, collector.verified_on  # noqa: B018  # one that lacks them is broken
             collectors.append(collector)
+            built.append(plugin)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # somebody else's code: anything may happen
             message = _BROKEN.format(name=plugin.name, value=plugin.value, reason=repr(error))
             incidents.append(Incident("plugin_broken", message))
-    return LoadedCollectors(tuple(collectors), tuple(incidents))
+    return LoadedCollectors(tuple(collectors), tuple(incidents), tuple(built))
 
 
 def _entry_points(file: str, group: str) -> list[Plugin]:

@@ -13,6 +13,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from greenai.host import SiteKnowledge, this_host
 from greenai.host.processes import program_image, start_ticks
 from greenai.journal.format import ORPHAN, TICK
 from greenai.journal.writer import JournalWriter
+from greenai.plugins import COLLECTORS, Plugin, load_collectors
 from greenai.sampler import SlowSampler, UsageReader, open_sensors, sample
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from greenai.host import Host
     from greenai.sampler import Sensors
 
+MODULE = "greenai.sampler_process"
 STOP_WORD = b"stop\n"
 BELL = b"!"
 # A vendor's counters renew their value every 20 to 100 ms: whoever rings more often learns nothing more.
@@ -57,6 +60,8 @@ class Order:
         pid: The tracked program.
         started_ticks: When that started, as procfs says; None if unknown.
         bell: File descriptor of the sampler; what comes there asks it to read at once.
+        plugins: Names and values of the entry points to load collectors from; None for all that are installed.
+            The tracked program has found out which of them are of use here: the others need no time any more.
     """
 
     folder: str
@@ -68,6 +73,7 @@ class Order:
     pid: int
     started_ticks: int | None
     bell: int = -1
+    plugins: tuple[tuple[str, str], ...] | None = None
 
     def to_line(self) -> bytes:
         """Return the order as the first line on the sampler's stdin."""
@@ -153,7 +159,7 @@ class _Leash:
         return program_image(self._pid) == self._image
 
 
-def main() -> int:
+def main() -> None:
     """Run until the tracked program stops or dies, then take the run into the database."""
     _be_deaf()
     order = Order.from_line(_first_line())
@@ -164,7 +170,6 @@ def main() -> int:
     if order.database is not None:
         os.nice(19)
         start_ingest(order.folder, order.database)
-    return 0
 
 
 def _be_deaf() -> None:
@@ -177,11 +182,13 @@ def _be_deaf() -> None:
 def _sample(order: Order, leash: _Leash) -> None:
     host = this_host(order.knowledge)
     usage = UsageReader(host, order.scope, order.pid) if order.scope is not Scope.MACHINE else None
-    slow = SlowSampler(host, Path(order.folder), order.interval_s, service=order.service)
-    sensors = open_sensors(host, slow=False, usage=usage)
-    late = None
-    if sensors.late:
-        late = SlowSampler(host, Path(order.folder), order.interval_s, sensors.late, service=order.service)
+    plugins = None if order.plugins is None else [Plugin(COLLECTORS, *plugin) for plugin in order.plugins]
+    apart = partial(
+        SlowSampler, host, Path(order.folder), order.interval_s, service=order.service, plugins=plugins
+    )
+    slow = apart()
+    sensors = open_sensors(host, load_collectors(host, plugins), slow=False, usage=usage)
+    late = apart(sensors.late) if sensors.late else None
     sensors.watch_gpus()
     _write(order, host, sensors, leash)
     for sampler in (slow, late):
@@ -277,4 +284,4 @@ class _Hourly:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

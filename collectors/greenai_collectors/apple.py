@@ -28,8 +28,7 @@ Without that rule's file sudo is not tried: on managed machines every refusal is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Available, Incident, Probe, Unavailable
@@ -81,8 +80,7 @@ _NOTE = Text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     key: str
     component: Component
     device: str
@@ -96,8 +94,7 @@ _PARTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Sample:
+class _Sample(NamedTuple):
     elapsed_ns: int
     powers_uw: dict[str, int]
 

@@ -26,8 +26,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Available, Incident, Probe, Unavailable
@@ -72,8 +71,7 @@ _NOTE = Text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Battery:
+class _Battery(NamedTuple):
     folder: Path
     status: SensorFile
     power: SensorFile

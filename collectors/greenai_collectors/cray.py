@@ -39,8 +39,7 @@ import os
 import re
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Available, Incident, Probe, Unavailable
@@ -108,8 +107,7 @@ _TWO_DIES = Text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Counter:
+class _Counter(NamedTuple):
     """One file and what it counts; ``part`` is empty for the node."""
 
     path: Path

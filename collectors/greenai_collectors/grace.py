@@ -32,8 +32,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Available, Incident, Probe, Unavailable
@@ -74,8 +73,7 @@ _CPU_RAIL = Text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Rail:
+class _Rail(NamedTuple):
     """One kind of meter, by the alternatives its label begins with; broad ones come first."""
 
     name: str
@@ -128,8 +126,7 @@ _MAKE_READABLE = Text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Meter:
+class _Meter(NamedTuple):
     rail: _Rail
     socket: int
     label: str

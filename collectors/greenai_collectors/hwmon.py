@@ -30,8 +30,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Available, Incident, Probe, Unavailable
@@ -90,8 +89,7 @@ _UNCLEAR = Incident(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(NamedTuple):
     """What a sensor of a known driver measures.
 
     Attributes:
@@ -130,8 +128,7 @@ _KNOWN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Sensor:
+class _Sensor(NamedTuple):
     known: _Known
     device: str
     chip: HwmonChip

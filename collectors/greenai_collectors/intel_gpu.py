@@ -26,8 +26,7 @@ note about that.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Available, Incident, Probe, Unavailable
@@ -98,8 +97,7 @@ _PART = Text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Card:
+class _Card(NamedTuple):
     device: PciDevice
     counter: Path | None  # None for integrated GPUs and virtual functions
     package_only: bool

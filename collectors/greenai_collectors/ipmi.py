@@ -24,8 +24,7 @@ from __future__ import annotations
 import errno
 import re
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Available, Incident, Probe, Unavailable
@@ -131,8 +130,7 @@ _SWITCH_ON = Text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Statistics:
+class _Statistics(NamedTuple):
     """What the controller says of the node's power, in watts."""
 
     now_w: int

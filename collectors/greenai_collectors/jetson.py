@@ -28,9 +28,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Available, Incident, Probe, Unavailable
@@ -108,8 +107,7 @@ _MODULE_ONLY = Text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Rail:
+class _Rail(NamedTuple):
     """A rail: the product of its files, times ``scale``, is its power in microwatts."""
 
     paths: tuple[Path, ...]

@@ -34,8 +34,7 @@ from __future__ import annotations
 
 import errno
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.core.channel import Component
 from greenai.core.collector import Available, Incident, Probe, Unavailable
@@ -89,8 +88,7 @@ _ALLOW = Text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Event:
+class _Event(NamedTuple):
     """An event on one CPU, and how its counts become microjoules: times ``numerator`` / ``denominator``."""
 
     domain: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.core.channel import Channel, Component, Quality
 
@@ -80,8 +79,7 @@ def counted(
     return frozenset(chosen)
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(NamedTuple):
     """A group that may be counted."""
 
     members: tuple[Channel, ...]

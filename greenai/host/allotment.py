@@ -8,8 +8,7 @@ CPUs, and the one rank that reads the sensors speaks for all of them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.host.cgroup import (
     Cgroup,
@@ -34,8 +33,7 @@ _BYTES_PER_MIB = 1 << 20
 _CPUS_PER_NODE = re.compile(r"(\d+)(?:\(x\d+\))?")
 
 
-@dataclass(frozen=True, slots=True)
-class CpuAllotment:
+class CpuAllotment(NamedTuple):
     """Some of a machine's CPUs.
 
     Attributes:
@@ -49,8 +47,7 @@ class CpuAllotment:
     cgroup: Cgroup | None
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryAllotment:
+class MemoryAllotment(NamedTuple):
     """Some of a machine's memory.
 
     Attributes:

@@ -23,9 +23,8 @@ the bus. The partitions of a MI300 (CPX, DPX) are nodes of one PCI device.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from errno import EPERM
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.host.hwmon import SensorFile, power_fault
 from greenai.host.machine import read_text
@@ -44,8 +43,7 @@ _LAYERS = (("ROCR_VISIBLE_DEVICES",), ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVI
 _SHORTEST_UUID = len("GPU-0")
 
 
-@dataclass(frozen=True, slots=True)
-class ComputeNode:
+class ComputeNode(NamedTuple):
     """A device that ROCm numbers: a GPU, a die or a partition of one.
 
     Attributes:
@@ -57,8 +55,7 @@ class ComputeNode:
     uuid: str
 
 
-@dataclass(frozen=True, slots=True)
-class AmdCard:
+class AmdCard(NamedTuple):
     """What one power sensor speaks of.
 
     Attributes:
@@ -88,8 +85,7 @@ class AmdCard:
         return self.chip.folder / names[0] if names else None
 
 
-@dataclass(frozen=True, slots=True)
-class AmdCards:
+class AmdCards(NamedTuple):
     """The cards of a machine.
 
     Attributes:

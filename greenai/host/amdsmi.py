@@ -7,8 +7,7 @@ keys of the dictionaries were compared with its versions 6.1.2, 6.4.3 and 7.0.2 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from greenai.core.units import NS_PER_S, UW_PER_W
 
@@ -48,8 +47,7 @@ class AmdSmiApi(Protocol):
         """Return ``socket_power`` (since 7), ``current_socket_power``, ``average_socket_power``: W or ``N/A``."""
 
 
-@dataclass(frozen=True, slots=True)
-class AmdSmiLoad:
+class AmdSmiLoad(NamedTuple):
     """The library, initialised; or a short reason why there is none.
 
     Attributes:

@@ -28,9 +28,8 @@ memory limit   memory.max: ``max``                     memory.limit_in_bytes (no
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.host.machine import read_text
 
@@ -49,8 +48,7 @@ _CONTAINER = re.compile(r"docker|libpod|containerd|crio|kubepods|/lxc")
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
-@dataclass(frozen=True, slots=True)
-class Cgroup:
+class Cgroup(NamedTuple):
     """A control group.
 
     A controller that does not know the group (not mounted, or the group is in another hierarchy's tree only) has
@@ -202,7 +200,7 @@ def _find(host: Host, pid: str, cut: Callable[[str], str | None]) -> Cgroup | No
     if found is not None:
         path = handles["cpuacct" if cpu else "memory"]
         group = Cgroup(1, cpu or found, memory or found, path)
-        return replace(group, quota_folder=folders.get("cpu"), cpuset_folder=folders.get("cpuset"))
+        return group._replace(quota_folder=folders.get("cpu"), cpuset_folder=folders.get("cpuset"))
     unified = folders.get(_UNIFIED)
     return Cgroup(2, unified, unified, handles[_UNIFIED]) if unified is not None else None
 

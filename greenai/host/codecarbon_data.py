@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from greenai.host.cpu import plain_model
 
 
-@dataclass(frozen=True, slots=True)
-class CountryMix:
+class CountryMix(NamedTuple):
     """codecarbon's yearly factor of a country."""
 
     country: str

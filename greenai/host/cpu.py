@@ -75,5 +75,10 @@ def busy_seconds(stat_line: str, ticks_per_second: int) -> float:
 
 
 def _field(host: Host, key: str) -> str | None:
-    match = re.search(rf"^{key}[ \t]*:[ \t]*(\S.*)$", host.cpu_info, re.MULTILINE)
-    return match.group(1).strip() if match else None
+    """Return a field's first value. Each run asks for several: no regular expressions to compile."""
+    text, at = host.cpu_info, -1
+    while (at := text.find(key, at + 1)) >= 0:
+        name, _, value = text[at : text.find("\n", at) % (len(text) + 1)].partition(":")
+        if (at == 0 or text[at - 1] == "\n") and name.rstrip() == key and value.strip():
+            return value.strip()
+    return None

@@ -31,9 +31,9 @@ inside the uncertainties below, which is why the estimate can stay a counter tha
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 # Half-widths that no family goes below: the load line, and the model, which nobody knows.
 _LEAST_LOW_REL, _LEAST_HIGH_REL = 0.4, 0.6
@@ -42,8 +42,7 @@ _UNVERIFIED_LOW_REL, _UNVERIFIED_HIGH_REL = 0.5, 1.0
 _TABLE = Path(__file__).with_name("cpu_power.csv")
 
 
-@dataclass(frozen=True, slots=True)
-class CpuPower:
+class CpuPower(NamedTuple):
     """The power of a family of processors.
 
     Attributes:
@@ -74,7 +73,10 @@ def cpu_power(identity: str | None, plain_name: str) -> CpuPower | None:
     """
     if identity is None:
         return None
+    maker = identity.partition(":")[0]
     for row in _rows():
+        if not row["cpuid"].startswith(maker):
+            continue  # no need to compile the expression
         by_name = not row["name"] or re.search(row["name"], plain_name)
         if by_name and re.fullmatch(row["cpuid"], identity):
             return _cpu_power(row)

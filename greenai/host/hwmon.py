@@ -7,8 +7,7 @@ file of sysfs.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.host.descriptors import Descriptor
 from greenai.host.machine import read_text
@@ -27,8 +26,7 @@ _NO_VALUE = frozenset(
 _READ_BYTES = 64
 
 
-@dataclass(frozen=True, slots=True)
-class HwmonChip:
+class HwmonChip(NamedTuple):
     """One hwmon device.
 
     Attributes:

@@ -7,8 +7,7 @@ Reference Guide".
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 NO_LIBRARY = "no_library"
 # nvmlReturn_t
@@ -113,8 +112,7 @@ class NvmlApi(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class NvmlLoad:
+class NvmlLoad(NamedTuple):
     """The library, not yet started (``nvmlInit``); or a short reason why there is none.
 
     Attributes:

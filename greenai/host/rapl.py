@@ -25,9 +25,8 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from math import log2
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.text import Text
@@ -78,8 +77,7 @@ _VIRTUAL = Text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RaplZone:
+class RaplZone(NamedTuple):
     """A powercap zone that counts a package or its memory.
 
     Attributes:

@@ -27,8 +27,7 @@ from __future__ import annotations
 import math
 import re
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from greenai.core.units import NS_PER_S
 
@@ -63,8 +62,7 @@ class RedfishError(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class NodePower:
+class NodePower(NamedTuple):
     """Where the node's power stands: a document and the way to the figure in it.
 
     Attributes:

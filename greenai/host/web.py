@@ -9,9 +9,8 @@ the management network, and are not used.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import socket
@@ -22,8 +21,7 @@ _MOST_REQUESTS = 4
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-@dataclass(frozen=True, slots=True)
-class JsonAnswer:
+class JsonAnswer(NamedTuple):
     """What the controller said.
 
     Attributes:
@@ -38,8 +36,7 @@ class JsonAnswer:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
+class _Target(NamedTuple):
     scheme: str
     host: str
     port: int

@@ -37,6 +37,7 @@ READ_PATIENCE_S = 0.25
 _REAL_THREADS = isinstance(start_new_thread, BuiltinFunctionType)
 _CALL, _END = b"c", b"e"
 _FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
+_NEWS = signal.valid_signals() - _FAULTS  # asked for once: that takes longer than to start a thread
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ def no_signals() -> Iterator[None]:
 
     A program that blocks a signal and waits for it would otherwise die of it in our thread.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _FAULTS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _NEWS)
     try:
         yield
     finally:
@@ -120,9 +121,9 @@ class Guard:
         try:
             self.call(last, READ_PATIENCE_S)
         except HangsError:
-            self._dismiss(last)
+            self.dismiss(last)
         finally:
-            self._dismiss(_nothing)
+            self.dismiss(_nothing)
 
     def rest(self) -> None:
         """End the thread if it does nothing; the next call starts another."""
@@ -137,9 +138,10 @@ class Guard:
     def __del__(self) -> None:
         with suppress(Exception):  # the interpreter may be half gone
             if self._pid == os.getpid():
-                self._dismiss(_nothing)
+                self.dismiss(_nothing)
 
-    def _dismiss(self, last: Callable[[], object]) -> None:
+    def dismiss(self, last: Callable[[], object]) -> None:
+        """Have the thread make a last call and end; without waiting for either."""
         if self._turn.acquire(blocking=False):
             worker, self._worker = self._worker, None
             if worker is not None:

@@ -51,6 +51,7 @@ class GuardedCollector:
         self._collector = collector
         self._guard = Guard()
         self._start_by_s = 0.0
+        self._opened = False
         self.late = False
 
     def probe(self) -> Probe:
@@ -71,6 +72,7 @@ class GuardedCollector:
         left_s = max(self._start_by_s - time.monotonic(), READ_PATIENCE_S)
         try:
             self._guard.call(lambda: self._collector.open(channels), left_s)
+            self._opened = True
         except HangsError:
             self.late = True
             raise
@@ -84,8 +86,11 @@ class GuardedCollector:
         return self._guard.call(self._collector.read, READ_PATIENCE_S)
 
     def close(self) -> None:
-        """Close, without waiting for one that hangs."""
-        self._guard.close(self._collector.close)
+        """Close, without waiting for one that hangs, nor for one that was never of use."""
+        if self._opened:
+            self._guard.close(self._collector.close)
+        else:
+            self._guard.dismiss(self._collector.close)
 
 
 def guarded(collector: Collector) -> Collector:

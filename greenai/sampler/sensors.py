@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.core.collector import Available, Incident, Probe, Unavailable
 from greenai.core.cover import without_redundant_estimates
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from greenai.core.reading import Reading
     from greenai.core.usage import Usage
     from greenai.host import Host
-    from greenai.plugins import LoadedCollectors
+    from greenai.plugins import LoadedCollectors, Plugin
     from greenai.sampler.usage import UsageReader
 
 _FAILED = Text(
@@ -36,16 +35,14 @@ _FAILED = Text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ProbedCollector:
+class ProbedCollector(NamedTuple):
     """A collector and what it found."""
 
     collector: Collector
     probe: Probe
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedCollector:
+class OpenedCollector(NamedTuple):
     """A collector that reads, and its channels. A slow one is read by a thread of its own."""
 
     reader: Collector | BackgroundReader
@@ -66,6 +63,7 @@ class Sensors:
         incidents: What the record must say of the start.
         sources: By channel id, what is read, see ``Available``.
         late: Names of the collectors whose library did not answer in time; they may answer yet.
+        plugins: What another process has to load to read the same and the slow sensors; None for everything.
     """
 
     def __init__(
@@ -89,6 +87,7 @@ class Sensors:
         self.channels: tuple[Channel, ...] = tuple(channel for item in opened for channel in item.channels)
         self.incidents: tuple[Incident, ...] = tuple(incidents)
         self.late = tuple(late)
+        self.plugins: tuple[Plugin, ...] | None = None
 
     def beats_s(self, interval_s: float) -> list[float]:
         """Return how often each collector must be read, seconds; each divides the interval evenly."""
@@ -248,10 +247,29 @@ def open_sensors(
         usage: Reads how much of the machine the tracked work uses, if the energy is to be shared out.
         wanted: Says which channels to open; default is all.
     """
+    loaded = loaded or load_collectors(host)
     probed, incidents = probe_all(host, loaded, slow=slow, late=late)
     if slow or late is not None:
         incidents = []  # plug-ins that are broken are reported by those who open the others
-    return open_probed(host, probed, incidents, usage=usage, wanted=wanted)
+    sensors = open_probed(host, probed, incidents, usage=usage, wanted=wanted)
+    if loaded.plugins:
+        useless = {item.collector.name for item in probed} - {
+            item.collector.name for item in probed if _answers(item)
+        }
+        sensors.plugins = tuple(
+            plugin
+            for collector, plugin in zip(loaded.collectors, loaded.plugins, strict=True)
+            if collector.name not in useless
+        )
+    return sensors
+
+
+def _answers(item: ProbedCollector) -> bool:
+    return isinstance(item.probe, Available) or _is_late(item)
+
+
+def _is_late(item: ProbedCollector) -> bool:
+    return isinstance(item.collector, GuardedCollector) and item.collector.late
 
 
 def open_probed(
@@ -294,11 +312,7 @@ def open_probed(
         if item.collector.name in opened and isinstance(item.probe, Available):
             named = item.probe.sources
             sources |= {channel.id: named.get(channel.id, "") for channel in opened[item.collector.name].channels}
-    late = [
-        item.collector.name
-        for item in probed
-        if isinstance(item.collector, GuardedCollector) and item.collector.late
-    ]
+    late = [item.collector.name for item in probed if _is_late(item)]
     return Sensors(host, tuple(opened.values()), (*incidents, *troubles, *failures), usage, sources, late)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from greenai.core.vocabulary import Role
 from greenai.journal.writer import JournalWriter
+from greenai.plugins import load_collectors
 from greenai.sampler.guard import start_quietly
 from greenai.sampler.loop import sample
 from greenai.sampler.sensors import open_sensors
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from greenai.host import Host
+    from greenai.plugins import Plugin
     from greenai.sampler.sensors import Sensors
 
 PART = "slow"
@@ -26,7 +28,14 @@ class SlowSampler:
     """A thread that finds slow sensors and samples them into a journal of its own."""
 
     def __init__(
-        self, host: Host, folder: Path, interval_s: float, late: Sequence[str] = (), *, service: bool = False
+        self,
+        host: Host,
+        folder: Path,
+        interval_s: float,
+        late: Sequence[str] = (),
+        *,
+        service: bool = False,
+        plugins: Sequence[Plugin] | None = None,
     ) -> None:
         """Start; where there are no such sensors the thread ends at once and leaves no file.
 
@@ -37,10 +46,12 @@ class SlowSampler:
             late: Names of the collectors to wait for, as ``Sensors.late`` gives them, instead of the slow ones: a
                 driver that takes long to start is measured from then on.
             service: Whether the run may go on for months.
+            plugins: Where to look for them; default is everywhere.
         """
         self._host = host
         self._late = late
         self._service = service
+        self._plugins = plugins
         self._folder = folder
         self._interval_s = interval_s
         self._stop = threading.Event()
@@ -57,7 +68,9 @@ class SlowSampler:
             self._thread.join(timeout=0.5)
 
     def _run(self) -> None:
-        sensors = open_sensors(self._host, late=self._late) if self._late else open_sensors(self._host, slow=True)
+        loaded = load_collectors(self._host, self._plugins)
+        late = self._late or None
+        sensors = open_sensors(self._host, loaded, slow=None if late else True, late=late)
         try:
             if sensors.channels or sensors.incidents:
                 self._sample(sensors)

@@ -410,7 +410,7 @@ def test_a_driver_that_takes_long_to_start_is_measured_from_then_on(
     assert sensors.incidents != ()
     again = Counter(vendor.host, gate, "vendor", hangs_in="probe")
     monkeypatch.setattr(
-        "greenai.sampler.sensors.load_collectors", lambda _host: LoadedCollectors((again, kernel), ())
+        "greenai.sampler.slow.load_collectors", lambda _host, _plugins: LoadedCollectors((again, kernel), ())
     )
     sampler = SlowSampler(vendor.host, tmp_path, 0.02, sensors.late)
     time.sleep(0.05)

@@ -12,7 +12,7 @@ import pytest
 from greenai.core.vocabulary import Scope
 from greenai.host import SiteKnowledge
 from greenai.host.processes import start_ticks
-from greenai.sampler_process import STOP_WORD, Order
+from greenai.sampler_process import MODULE, STOP_WORD, Order
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +39,6 @@ def test_of_a_program_that_has_ended_only_one_that_did_not_say_so_is_measured(
     ours, theirs = socket.socketpair()
     ours.sendall(order.to_line() + said)
     ours.close()
-    subprocess.run([sys.executable, "-P", "-m", "greenai.sampler_process"], stdin=theirs, check=True, timeout=30)
-    theirs.close()
+    with theirs:
+        subprocess.run([sys.executable, "-P", "-m", MODULE], stdin=theirs.fileno(), check=True, timeout=30)
     assert len(list(tmp_path.glob("*.jsonl"))) == journals

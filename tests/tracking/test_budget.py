@@ -406,7 +406,7 @@ def test_looking_ahead_does_without_the_windows() -> None:
     [(None, {"g": 5}, 1), ("ZZ", {"g": 5}, 1), ("DE", {"g": 5}, 0), (None, {"kwh": 5}, 0)],
 )
 def test_a_limit_to_co2_that_nobody_can_compute_is_said_at_once(
-    zone: str | None, limit: dict[str, float], said: int
+    zone: str | None, limit: dict[str, Any], said: int
 ) -> None:
     with greenai.track("x", zone=zone) as run:
         run.on_budget(**limit)

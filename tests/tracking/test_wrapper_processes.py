@@ -176,7 +176,7 @@ def test_a_second_request_ends_the_waiting(records: Records, language: str, word
 
 def test_the_record_says_what_was_given_up_on_otherwise_than_what_was_left() -> None:
     left = [leftovers.Process(7, 1, "sh")]
-    told = aftermath.left_running(left)
+    told = aftermath.left_running(left, waited=False)
     assert told.remedy is not None
     assert "--wait" in told.remedy.en
     given_up = aftermath.left_running(left, waited=True)

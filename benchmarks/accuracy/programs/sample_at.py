@@ -36,7 +36,7 @@ folder = Path("run")
 folder.mkdir()
 # Started as track() does, but for the interval: the settings take none below 50 ms.
 settings = replace(load_settings({}), interval_s=interval_s)
-child = SamplerChild(folder.absolute(), settings, Scope.MACHINE, service=False, died=print)
+child = SamplerChild(folder.absolute(), settings, Scope.MACHINE, service=False, plugins=None, died=print)
 sampler = sampler_of(folder)
 loop = subprocess.Popen([sys.executable, str(Path(__file__).with_name("bare_loop.py")), sys.argv[1]])
 time.sleep(SETTLING_S)

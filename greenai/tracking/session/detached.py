@@ -20,12 +20,12 @@ _DETACHED = ("sh", "-c", 'exec 3<&0; "$@" <&3 3<&- &', "sh")
 
 
 def start_detached(module: str, stdin: int, bell: int) -> subprocess.Popen[bytes] | None:
-    """Start a module behind a shell that ends at once; where there is no shell, as a child, and return it.
+    """Start a Python module behind a shell that ends at once; where there is no shell, as a child, and return it.
 
     The end of the shell is waited for, a millisecond: the program must not meet it when it waits for its own.
 
     Args:
-        module: The module to run.
+        module: What to start; a name by which it is known in the list of processes.
         stdin: File descriptor that becomes its standard input.
         bell: Another one that it gets, with the same number, ``LEAST_BELL`` or higher.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from greenai.core.collector import SAMPLER_IN_THREAD, Incident
@@ -117,9 +118,19 @@ class OwnSampler:
         """Sample, because the duty to do so is ours."""
         if taken_over:
             self._note(_TAKEN_OVER)
+        if os.getpid() == 1:
+            from greenai.tracking.session.container import FIRST_PROCESS, without_programs  # local: seldom needed
+
+            self._host = without_programs(self._host)
+            return self._in_threads(FIRST_PROCESS)
         try:
             self._child = SamplerChild(
-                self._folder, self._settings, self._scope, service=self._service, died=self._died
+                self._folder,
+                self._settings,
+                self._scope,
+                service=self._service,
+                plugins=self._sensors.plugins,
+                died=self._died,
             )
         except OSError as error:
             return self._in_threads(_NO_CHILD.format(reason=error.strerror))

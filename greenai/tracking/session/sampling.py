@@ -15,15 +15,16 @@ from weakref import WeakSet
 from greenai.core.units import NS_PER_MS
 from greenai.host.processes import start_ticks
 from greenai.sampler.guard import start_quietly
-from greenai.sampler_process import SIGN_EVERY_S, STOP_WORD, Order
+from greenai.sampler_process import MODULE, SIGN_EVERY_S, STOP_WORD, Order
 from greenai.tracking.session.detached import LEAST_BELL, start_detached
 from greenai.tracking.session.line import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from greenai.core.vocabulary import Scope
+    from greenai.plugins import Plugin
     from greenai.settings import Settings
 
 MOST_RESTARTS = 5
@@ -51,7 +52,14 @@ class SamplerChild:
     """
 
     def __init__(
-        self, folder: Path, settings: Settings, scope: Scope, *, service: bool, died: Callable[[int], None]
+        self,
+        folder: Path,
+        settings: Settings,
+        scope: Scope,
+        *,
+        service: bool,
+        plugins: Sequence[Plugin] | None,
+        died: Callable[[int], None],
     ) -> None:
         """Start it; nobody waits until it is ready.
 
@@ -60,6 +68,7 @@ class SamplerChild:
             settings: The settings in force.
             scope: Whose energy the run is, resolved for this machine.
             service: Whether the run may go on for months.
+            plugins: Where it finds its collectors; None for everywhere.
             died: Told when it died before it was to stop, and how often that has happened.
 
         Raises:
@@ -75,6 +84,7 @@ class SamplerChild:
             service=service,
             pid=self._pid,
             started_ticks=start_ticks(self._pid),
+            plugins=None if plugins is None else tuple((plugin.name, plugin.value) for plugin in plugins),
         )
         self._died = died
         self._stopped = False
@@ -124,7 +134,7 @@ class SamplerChild:
             # In a program without stdin it might be one of those that the way there needs itself.
             bell = fcntl.fcntl(their_bell, fcntl.F_DUPFD_CLOEXEC, LEAST_BELL)
             try:
-                self._child = start_detached("greenai.sampler_process", theirs.fileno(), bell)
+                self._child = start_detached(MODULE, theirs.fileno(), bell)
             except BaseException:
                 line_end.close()
                 bell_end.close()
