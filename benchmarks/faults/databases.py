@@ -19,13 +19,15 @@ from greenai.core.vocabulary import RunState
 from greenai.settings.checks import sqlite_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from random import Random
 
     from benchmarks.faults.place import Place
     from benchmarks.faults.program import Program
 
 HOURS_S = 3 * 3600
+_CONTAINER = ("unshare", "--pid", "--fork", "--mount-proc")
+_SHELL = ("sh", "-c", '"$@"; exit $?', "sh")
 _NO_SERVER = "no PostgreSQL server is installed here: the address of one that does not answer was used throughout"
 
 
@@ -172,6 +174,19 @@ def server_stopped(place: Place, random: Random, *, from_the_start: bool) -> Out
         return _much_later(place, outcome)
 
 
+def container_ends(place: Place, random: Random, *, first: Sequence[str]) -> Outcome:
+    """All processes of a container die when its first one does: the run is in PostgreSQL by then."""
+    with _postgres(place) as server:
+        if server is None:
+            return Outcome(remarks={"no PostgreSQL server is installed here: not tried"})
+        place.database = server.url
+        length_s = random.uniform(2.0, 4.0) * place.interval_s
+        outcome = _ended(place, place.start(tracked(f"time.sleep({length_s})"), prefix=(*_CONTAINER, *first)))
+        place.find_in_database(outcome, place.record())
+        outcome.ask(outcome.database == "at once", "not in the database when the container ended")
+        return outcome
+
+
 def intake_killed(place: Place, random: Random) -> Outcome:
     """The intake is killed in the middle of its work: the next one does all of it."""
     program = _program(place, random)
@@ -221,6 +236,8 @@ FAULTS = (
     Fault(
         "PostgreSQL away from the start", "the program runs; next", partial(server_stopped, from_the_start=True)
     ),
+    Fault("container ends, the program its PID 1", "at once", partial(container_ends, first=())),
+    Fault("container ends, a shell its PID 1", "at once", partial(container_ends, first=_SHELL)),
     Fault("SIGKILL of the intake", "next", intake_killed, 10),
     Fault("three readers at the same moment", "once", taken_in_twice),
 )

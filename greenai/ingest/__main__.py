@@ -1,7 +1,8 @@
-"""``python -m greenai.ingest FOLDER``: take one run into the database that GREENAI_DB names, quietly.
+"""``python -m greenai.ingest FOLDER...``: take runs into the database that GREENAI_DB names, quietly.
 
 Started by the sampler when a run is over, and each hour of a service, whose past it condenses. With ``--condense``
-it does nothing but that. Whatever goes wrong, the journal stays, and the next reader takes it in.
+it does nothing but that. The first process of a container starts it at its end, for all of its runs. Whatever goes
+wrong, the journal stays, and the next reader takes it in.
 """
 
 from __future__ import annotations
@@ -18,18 +19,22 @@ from greenai.store import open_store
 
 
 def main() -> int:
-    """Take in the run; 1 if that failed."""
-    folder = Path(sys.argv[-1])
+    """Take in the runs; 1 if that failed for any of them."""
+    code = 0
     try:
-        if "--condense" in sys.argv:
-            condense_folder(folder)
+        if sys.argv[1] == "--condense":
+            condense_folder(Path(sys.argv[2]))
             return 0
         settings = load_settings()
         with closing(open_store(settings.db)) as store:
-            ingest_folder(store, settings, folder)
+            for folder in map(Path, sys.argv[1:]):
+                try:
+                    ingest_folder(store, settings, folder)
+                except (GreenAIError, OSError):
+                    code = 1
     except (GreenAIError, OSError):
         return 1
-    return 0
+    return code
 
 
 if __name__ == "__main__":

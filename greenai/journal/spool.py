@@ -177,7 +177,7 @@ def unprocessed_runs(spool: Path) -> list[Path]:
         folders = sorted(entry.path for entry in os.scandir(spool) if entry.is_dir() and entry.name[0] != ".")
     except OSError:
         return []
-    return [spool / folder for folder in folders if _changed(spool / folder)]
+    return [spool / folder for folder in folders if not is_ingested(spool / folder)]
 
 
 def mark_ingested(folder: Path, newest_ns: int) -> None:
@@ -192,10 +192,11 @@ def newest_journal_ns(folder: Path) -> int:
     return max((path.stat().st_mtime_ns for path in folder.glob(f"*{f.SUFFIX}")), default=0)
 
 
-def _changed(folder: Path) -> bool:
+def is_ingested(folder: Path) -> bool:
+    """Say whether everything that was written of a run is in the database, if anything was."""
     try:
         newest_ns = newest_journal_ns(folder)
         marker = folder / f.INGESTED
-        return newest_ns > 0 and (not marker.exists() or marker.stat().st_mtime_ns < newest_ns)
+        return newest_ns == 0 or (marker.exists() and marker.stat().st_mtime_ns >= newest_ns)
     except OSError:
-        return False
+        return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -168,10 +168,10 @@ def deny(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     """Let opening the device fail as it does for a user; root may open anything."""
     opened = os.open
 
-    def refuse(file: object, *how: int) -> int:
+    def refuse(file: Any, *how: int, **where: Any) -> int:
         if file == path:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        return opened(str(file), *how)
+        return opened(file, *how, **where)
 
     monkeypatch.setattr(os, "open", refuse)
 

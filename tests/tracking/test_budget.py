@@ -122,7 +122,7 @@ def test_grams(future: Future, until: Until) -> None:
 
 
 def test_a_budget_that_the_forecast_exceeds(future: Future, until: Until) -> None:
-    with greenai.track("x") as run:
+    with greenai.track("x", zone="DE") as run:
         run.on_budget(kwh=5000 * KWH, when="forecast")
         future.ahead = foreseen(4000)
         looks = future.looks

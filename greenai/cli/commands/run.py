@@ -25,6 +25,7 @@ from greenai.settings.values import run_name, tag_pairs
 from greenai.tracking.command.aftermath import names_of
 from greenai.tracking.command.signals import HeldSignals, take_effect
 from greenai.tracking.command.wrapper import NOT_FOUND, Wrapped, run_command
+from greenai.tracking.session.container import wait_for_database
 
 if TYPE_CHECKING:
     from greenai.cli.app import App
@@ -131,6 +132,9 @@ def build(app: App) -> click.Command:
                 )
                 return wrapped.exit_code
             _report(app, wrapped, record, quiet=quiet, waited=wait)
+            late = wait_for_database() if not wrapped.hanging else None
+            if late is not None and not quiet:
+                app.tell(late)
             # Held until this process ends: a signal that comes now must not change how the command ended.
             stack.pop_all()
             return _leave(wrapped)

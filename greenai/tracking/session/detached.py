@@ -41,7 +41,7 @@ def start_detached(module: str, stdin: int, bell: int) -> subprocess.Popen[bytes
         "pass_fds": (bell,),
     }
     # -P: a file named like a standard module in the user's folder must not be imported.
-    command = (_interpreter(), "-P", "-m", module)
+    command = (interpreter(), "-P", "-m", module)
     listens = callable(signal.getsignal(signal.SIGCHLD))
     try:
         with _no_news_of_children() if listens else nullcontext():
@@ -67,7 +67,7 @@ def _no_news_of_children() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _interpreter() -> str:
+def interpreter() -> str:
     """Return the Python interpreter; inside another program (a web server) that is not ``sys.executable``.
 
     Raises:

@@ -146,8 +146,6 @@ class OwnSampler:
         self._note(Incident(SAMPLER_IN_THREAD, why))
         if self._journal is None:
             return []
-        for incident in self._sensors.incidents:
-            self._note(incident)
         self._sensors.watch_gpus()
         interval_s = self._settings.interval_s
         samplers: list[Sampling] = [SlowSampler(self._host, self._folder, interval_s, service=self._service)]

@@ -137,14 +137,21 @@ class Session:
         )
         if self._place.writable:
             self._open_journal(meta)
-        # The sampler says the rest; it may not live long enough to wait for a driver that hangs.
-        hanging = [incident for incident in self.sensors.incidents if incident.code == "sensor_hangs"]
-        for incident in (*self._place.troubles, *hanging, trouble):
+        for incident in (*self._place.troubles, trouble):
             if incident is not None:
                 self.incident(incident)
+        for incident in self.sensors.incidents:
+            if incident.code == "sensor_hangs":
+                self.incident(incident)
+            else:  # the machine is as it is: no reason for a line in the log of each run
+                self._write(lambda journal, what=incident: journal.incident(what))
         if self._marks_ends:
             if announce:
                 self._announcement = Announcement(self.folder)
+            if self.settings.ingest == "background" and not self.settings.db.startswith("sqlite"):
+                from greenai.tracking.session.container import outlast  # local: of use in containers alone
+
+                outlast(self.folder, self.settings.db, _log)
             atexit.register(self._end_with_program)
             self.mark(f.START)
         if self._place.writable:  # last: a process that starts takes time from what goes on beside it
