@@ -12,10 +12,10 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.core.units import NS_PER_HOUR, NS_PER_S
 from greenai.core.vocabulary import Role, Scope
@@ -46,8 +46,7 @@ _NOT_FOR_US = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """What the sampler is to do.
 
     Attributes:
@@ -77,7 +76,7 @@ class Order:
 
     def to_line(self) -> bytes:
         """Return the order as the first line on the sampler's stdin."""
-        return json.dumps(asdict(self)).encode() + b"\n"
+        return json.dumps({**self._asdict(), "knowledge": asdict(self.knowledge)}).encode() + b"\n"
 
     @classmethod
     def from_line(cls, line: bytes) -> Order:

@@ -105,7 +105,9 @@ class JournalWriter:
             "k": kind,
             "t": t_ns,
             "d": [reading.t_mono_ns - t_ns for reading in readings],
-            "v": [_value(reading) for reading in readings],
+            "v": [
+                reading.energy_uj if type(reading) is CounterReading else _value(reading) for reading in readings
+            ],
             **extra,
         }
         channel_ids = [reading.channel_id for reading in readings]

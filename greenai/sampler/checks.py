@@ -36,9 +36,10 @@ def checked(readings: Sequence[Reading], channel_ids: Sequence[str]) -> list[Rea
     """
     sound: list[Reading] = []
     for reading, channel_id in zip(readings, channel_ids, strict=True):
-        if type(reading) is CounterReading:
-            whole = type(reading.energy_uj) is int
-            sound.append(reading if whole else replace(reading, energy_uj=int(reading.energy_uj)))
+        if type(reading) is CounterReading and type(reading.energy_uj) is int:
+            sound.append(reading)  # nearly always
+        elif type(reading) is CounterReading:
+            sound.append(replace(reading, energy_uj=int(reading.energy_uj)))
         elif type(reading) is PowerReading:
             whole = type(reading.power_uw) is int
             sound.append(reading if whole else replace(reading, power_uw=int(reading.power_uw)))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from math import inf
 from typing import TYPE_CHECKING, Literal
 
@@ -223,7 +223,7 @@ class BudgetWatch:
         from greenai.carbon.factors import location_factor  # who sets no limit to CO2 does without it
 
         zone = self._session.settings.zone
-        return zone is None or location_factor(zone, datetime.now(UTC).year) is None
+        return zone is None or location_factor(zone, time.gmtime().tm_year) is None
 
     def _act(self, budget: Budget, reason: Text, forecast: Forecast | None) -> None:
         if budget.action == "warn":

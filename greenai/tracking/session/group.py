@@ -7,7 +7,6 @@ run of the pool is open.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections import Counter
@@ -39,6 +38,8 @@ class Group:
 
     def file_name(self, run_name: str) -> str:
         """Return where the group notes its run of this name; to be asked once for each run."""
+        import hashlib  # local: takes a while to load, and most programs are alone
+
         key = self.key
         if self.rank is not None:
             _RUNS[self.key, run_name] += 1

@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
@@ -142,7 +141,7 @@ class SamplerChild:
             finally:
                 os.close(bell)
         line = Line(line_end, bell_end, self._learn)
-        line.write(replace(self._order, bell=bell).to_line())
+        line.write(self._order._replace(bell=bell).to_line())
         return line
 
     def _learn(self, reads: frozenset[str]) -> None:

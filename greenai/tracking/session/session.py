@@ -14,7 +14,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from greenai.core.collector import Incident
-from greenai.core.events import ProcessLog, RunLog
 from greenai.core.text import Text
 from greenai.core.vocabulary import Role, RunState, Scope
 from greenai.host import this_host
@@ -28,6 +27,7 @@ from greenai.tracking.session.own_sampler import OwnSampler
 from greenai.tracking.session.place import Place, find_place
 
 if TYPE_CHECKING:
+    from greenai.core.events import RunLog
     from greenai.host import Host
     from greenai.settings import Settings
 
@@ -177,6 +177,8 @@ class Session:
 
     def empty_log(self, name: str) -> RunLog:
         """Return what is known of a run without its journals: nothing but its name."""
+        from greenai.core.events import ProcessLog, RunLog  # not while the program is being measured
+
         clock = self.host.clock
         process = ProcessLog(
             role=Role.OWNER,
