@@ -98,7 +98,10 @@ class _Leash:
         self._pid = order.pid
         self._image = program_image(order.pid)
         self._line = [0]
-        self._bell = [order.bell]
+        self._bell: list[int] = []
+        if order.bell >= 0:
+            self._bell = [os.dup(order.bell)]  # a low number: select() takes none above 1023
+            os.close(order.bell)
         try:
             self._life = [os.pidfd_open(order.pid)]
         except OSError:  # it is dead, or the kernel is older than 5.3

@@ -218,3 +218,44 @@ def test_the_sampler_reads_the_gpu_at_the_ends_of_windows(sick: Callable[..., An
     # The GPU's and a few joules of CPU and memory. A busy machine may be late for one of them.
     assert sorted(energy_j["first"])[1] == pytest.approx(200, rel=0.05)
     assert sorted(energy_j["second"])[1] == pytest.approx(50, rel=0.1)
+
+
+_ODD_PROGRAM = """
+import json, os, resource, sys, time
+from pathlib import Path
+import greenai
+from greenai.journal.reader import read_run
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+files = [os.open(os.devnull, os.O_RDONLY) for _ in range(int(sys.argv[1]))]
+with greenai.track("odd", interval_s=5) as run:
+    folder = Path(os.environ["GREENAI_SPOOL"], run.id)
+    while len(read_run(folder).processes) < 2:
+        time.sleep(0.1)
+    time.sleep(0.3)
+    if sys.argv[2] == "close":  # all sockets, ours among them
+        for number in map(int, os.listdir("/proc/self/fd")):
+            if os.path.exists(f"/proc/self/fd/{number}") and "socket" in os.readlink(f"/proc/self/fd/{number}"):
+                os.close(number)
+    for _ in range(5):
+        time.sleep(0.1)
+        with run.window("w"):
+            time.sleep(0.1)
+(own,) = [log for log in read_run(folder).processes if log.role == "owner"]
+(readings,) = [readings for name, readings in own.readings.items() if name.startswith("nvml")]
+print(len(readings))
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "sockets", "read_here"),
+    [(1500, "keep", 2), (0, "close", 12)],
+    ids=["more files than select() takes", "closes our sockets"],
+)
+def test_the_bell_in_odd_programs(sick: Callable[..., Any], files: int, sockets: str, read_here: int) -> None:
+    program = f"import sys\nsys.argv = ['x', '{files}', '{sockets}']\n{_ODD_PROGRAM}"
+    done, _, record = sick(program)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == read_here
+    assert [incident.code for incident in record.incidents if incident.code.startswith("sampler")] == []
+    (gpu,) = channels(record, "gpu")
+    assert gpu.energy_j == pytest.approx(250 * record.duration_s, rel=0.05)

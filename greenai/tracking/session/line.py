@@ -34,13 +34,13 @@ class _End:
         """Whether it is still the socket it was, and not a file of the program's."""
         return self._descriptor.ours
 
-    def write(self, words: bytes) -> None:
-        """Write, if somebody reads. Waits for nobody."""
-        try:
-            if self._descriptor.ours:
-                self._end.send(words, _FLAGS)
-        except OSError:
-            pass
+    def write(self, words: bytes) -> bool:
+        """Write, if somebody reads. Waits for nobody. False if the end is no longer ours."""
+        if not self._descriptor.ours:
+            return False
+        with suppress(OSError):
+            self._end.send(words, _FLAGS)
+        return True
 
     def read(self) -> bytes:
         """Return what has come; nothing if the other end is closed.

@@ -107,9 +107,8 @@ class OwnSampler:
 
     def ring(self) -> list[int] | None:
         """Have the sampler read what it can; return the collectors left to this process, None for all."""
-        if self._child is None or not (there := self._child.reads):
+        if self._child is None or not (there := self._child.reads) or not self._child.ring():
             return None
-        self._child.ring()
         if self._left_to_us[0] is not there:
             self._left_to_us = (there, self._sensors.all_but(there))
         return self._left_to_us[1]

@@ -95,15 +95,17 @@ class SamplerChild:
         self._watcher = threading.Thread(target=self._watch, name="greenai-watch", daemon=True)
         start_quietly(self._watcher)  # without a thread nobody starts it again
 
-    def ring(self) -> None:
-        """Have it read now. Waits for nobody: the reading is a fraction of a millisecond younger than the call.
+    def ring(self) -> bool:
+        """Have it read now; False if the program has closed the bell.
 
-        Where one window ends and the next begins, one reading serves both.
+        Waits for nobody: the reading is a fraction of a millisecond younger than the call. Where one window ends
+        and the next begins, one reading serves both.
         """
         now_ns = time.monotonic_ns()
         if now_ns - self._rung_ns > _RING_EVERY_NS:
             self._rung_ns = now_ns
-            self._line.ring()
+            return self._line.ring()
+        return True
 
     def stop(self) -> None:
         """Say stop."""
