@@ -13,6 +13,8 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 _SOURCE = r"""
 #include <stdio.h>
 #include <string.h>
