@@ -130,7 +130,7 @@ class _Leash:
             bell = self._bell if rung is not None else []
             readable, _, _ = select.select(self._line + self._life + bell, [], [], left_s)
             if 0 in readable:
-                if os.read(0, len(STOP_WORD)) == STOP_WORD:
+                if self._heard(0, len(STOP_WORD)) == STOP_WORD:
                     self.orphaned = False
                     return True
                 self._line = []
@@ -140,11 +140,19 @@ class _Leash:
             self._answer_bell(rung)
 
     def _answer_bell(self, rung: Callable[[], None]) -> None:
-        if not os.read(self._bell[0], 4096):
+        if not self._heard(self._bell[0], 4096):
             self._bell = []  # closed over there
             return
         rung()
         time.sleep(_REST_S)
+
+    @staticmethod
+    def _heard(end: int, most: int) -> bytes:
+        """Return what has come; nothing if the other end is closed."""
+        try:
+            return os.read(end, most)
+        except ConnectionResetError:  # closed before it had read all that we said
+            return b""
 
     def _give_sign_of_life(self) -> None:
         now_s = time.monotonic()
