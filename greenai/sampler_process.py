@@ -17,11 +17,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from greenai.core.units import NS_PER_HOUR, NS_PER_S
+from greenai.core.collector import Incident
+from greenai.core.text import Text
+from greenai.core.units import NS_PER_HOUR, NS_PER_MS, NS_PER_S
 from greenai.core.vocabulary import Role, Scope
 from greenai.host import SiteKnowledge, this_host
 from greenai.host.processes import program_image, start_ticks
-from greenai.journal.format import ORPHAN, TICK
+from greenai.journal.format import ORPHAN, SUFFIX, TICK
 from greenai.journal.writer import JournalWriter
 from greenai.plugins import COLLECTORS, Plugin, load_collectors
 from greenai.sampler import SlowSampler, UsageReader, open_sensors, sample
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
 
 MODULE = "greenai.sampler_process"
 STOP_WORD = b"stop\n"
-BELL = b"!"
+BELL_BYTES = 8  # whoever rings says when, on the monotonic clock in nanoseconds
+# Heard later than this (a stopped or starved sampler), and what is read belongs to another moment.
+LATE_NS = 100 * NS_PER_MS
 # A vendor's counters renew their value every 20 to 100 ms: whoever rings more often learns nothing more.
 _REST_S = 0.005
 _HOUR_CLOSES_NS = 6 * 60 * NS_PER_S  # after its end: what belongs to it has been written by then
@@ -44,6 +48,14 @@ SIGN_EVERY_S = 5.0
 _NOT_FOR_US = (
     signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTSTP,
 )  # fmt: skip
+
+
+_LATE = Text(
+    de="Der Messprozess las zeitweise zu spät an den Enden von Fenstern; deren GPU-Energie ist ein Mittel über "
+    "längere Zeit. Die Summe des Laufs stimmt.",
+    en="The sampling process was late for a while at the ends of windows; their GPU energy is a mean over a "
+    "longer time. The total of the run is right.",
+)
 
 
 class Order(NamedTuple):
@@ -97,6 +109,8 @@ class _Leash:
     def __init__(self, order: Order) -> None:
         self._pid = order.pid
         self._image = program_image(order.pid)
+        host_name = this_host(order.knowledge).name.replace("/", "_")
+        self._journal = Path(order.folder) / f"{host_name}-{order.pid}{SUFFIX}"
         self._line = [0]
         self._bell: list[int] = []
         if order.bell >= 0:
@@ -115,12 +129,12 @@ class _Leash:
         with suppress(OSError):
             os.write(0, " ".join(names).encode() + b"\n")
 
-    def pause(self, seconds: float, rung: Callable[[], None] | None = None) -> bool:
+    def pause(self, seconds: float, rung: Callable[[int], None] | None = None) -> bool:
         """Wait; True when the tracked program said stop or is gone.
 
         Args:
             seconds: How long.
-            rung: Called when the program rings.
+            rung: Called when the program rings; told when it first rang, nanoseconds on the monotonic clock.
         """
         self._give_sign_of_life()
         # A program that said stop and ended at once is no orphan: the word is still there.
@@ -134,16 +148,19 @@ class _Leash:
                     self.orphaned = False
                     return True
                 self._line = []
+            if not self._line and self._has_closed():
+                return True
             self.orphaned = self.orphaned or not self._lives(readable)
             if self.orphaned or rung is None or not set(bell) & set(readable):
                 return self.orphaned
             self._answer_bell(rung)
 
-    def _answer_bell(self, rung: Callable[[], None]) -> None:
-        if not self._heard(self._bell[0], 4096):
+    def _answer_bell(self, rung: Callable[[int], None]) -> None:
+        words = self._heard(self._bell[0], 4096)
+        if not words:
             self._bell = []  # closed over there
             return
-        rung()
+        rung(int.from_bytes(words[:BELL_BYTES], "little"))
         time.sleep(_REST_S)
 
     @staticmethod
@@ -153,6 +170,13 @@ class _Leash:
             return os.read(end, most)
         except ConnectionResetError:  # closed before it had read all that we said
             return b""
+
+    def _has_closed(self) -> bool:
+        """Say whether the program has closed its journal: where the line is gone, no other word can come."""
+        with suppress(OSError), self._journal.open("rb") as file:
+            file.seek(-min(self._journal.stat().st_size, 200), os.SEEK_END)
+            return file.read().rstrip().rpartition(b"\n")[2].startswith(b'{"k":"close"')
+        return False
 
     def _give_sign_of_life(self) -> None:
         now_s = time.monotonic()
@@ -215,12 +239,16 @@ def _write(order: Order, host: Host, sensors: Sensors, leash: _Leash) -> None:
         journal.incident(incident)
     hourly = _Hourly(order, host)
     native = sensors.native()
-    told = False
+    told = late = False
 
-    def read_native() -> None:
+    def read_native(rung_ns: int) -> None:
+        nonlocal late
         t_ns, readings = sensors.read(native)
         with suppress(OSError):  # a full disk costs this reading
             journal.readings(TICK, t_ns, readings)
+            if t_ns - rung_ns > LATE_NS and not late:
+                late = True
+                journal.incident(Incident("window_readings_late", _LATE))
 
     def pause(seconds: float) -> bool:
         nonlocal told

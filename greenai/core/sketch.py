@@ -8,6 +8,7 @@ Sketches of the same ``a`` are merged by adding their counts, in any order, with
 
 from __future__ import annotations
 
+import sys
 from math import ceil, log
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ RELATIVE_ERROR = 0.01
 _BASE = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 _PER_LOG = 1 / log(_BASE)
 _MIDDLE = 2 / (_BASE + 1)
+_LARGEST = sys.float_info.max
 
 
 class Sketch:
@@ -40,9 +42,9 @@ class Sketch:
         return self._zeros + sum(self._counts.values())
 
     def add(self, value: float, count: int = 1) -> None:
-        """Add a value, as often as it occurred. What is not above 0 counts as 0."""
+        """Add a value, as often as it occurred. What is not above 0 counts as 0, infinity as the largest float."""
         if value > 0:
-            index = ceil(log(value) * _PER_LOG)
+            index = ceil(log(min(value, _LARGEST)) * _PER_LOG)
             self._counts[index] = self._counts.get(index, 0) + count
         else:
             self._zeros += count

@@ -234,6 +234,6 @@ class BudgetWatch:
         elif callable(budget.action):
             try:
                 budget.action(self._run, forecast)
-            except Exception as error:  # noqa: BLE001  # in this thread nobody would see it
+            except BaseException as error:  # noqa: BLE001  # sys.exit() ends this thread only, and nobody would see it
                 told = _ACTION_FAILED.format(limit=budget.show(), reason=repr(error))
                 self._session.incident(Incident("budget_action_failed", told))

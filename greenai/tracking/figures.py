@@ -39,7 +39,7 @@ def as_number(session: Session, what: str, value: SupportsFloat) -> float | None
         number = float(value)
         shown = repr(number)
     except Exception:  # noqa: BLE001  # a wrong figure (a tensor of many values) must not end a training
-        number, shown = math.nan, type(value).__name__
+        number, shown = math.nan, type_name(value)
     if math.isfinite(number):
         return number
     session.incident(Incident("not_a_number", _NOT_A_NUMBER.format(what=what, value=shown)))
@@ -89,4 +89,12 @@ def as_name(name: object) -> str:
         text = str.__str__(text) if isinstance(text, str) else str(text)  # of an enumeration: its value
         return text.encode(errors="replace").decode()
     except Exception:  # noqa: BLE001  # even writing it down as text may fail
-        return type(name).__name__
+        return type_name(name)
+
+
+def type_name(value: object) -> str:
+    """Return the name of a value's type; even that may be code that fails."""
+    try:
+        return str(type(value).__name__)
+    except Exception:  # noqa: BLE001  # somebody else's metaclass
+        return "?"

@@ -54,7 +54,10 @@ class Steps(Generic[T]):
         self._total = total
 
     def __len__(self) -> int:
-        return len(self._items) if self._total is None else self._total
+        # What was said beforehand may be wrong, and list() reserves memory for this.
+        if self._total is None or hasattr(self._items, "__len__"):
+            return len(self._items)
+        return self._total
 
     def __iter__(self) -> Generator[T]:
         left = self._announce()
@@ -79,6 +82,6 @@ class Steps(Generic[T]):
     def _announce(self) -> int:
         count = 0
         with suppress(Exception):  # no length, or one that cannot be told: then nothing is foreseen
-            count = len(self)
+            count = len(self) if self._total is None else self._total
         self._plans.add(self._name, count)
         return count

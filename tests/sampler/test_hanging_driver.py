@@ -259,3 +259,58 @@ def test_the_bell_in_odd_programs(sick: Callable[..., Any], files: int, sockets:
     assert [incident.code for incident in record.incidents if incident.code.startswith("sampler")] == []
     (gpu,) = channels(record, "gpu")
     assert gpu.energy_j == pytest.approx(250 * record.duration_s, rel=0.05)
+
+
+_STALLED = """
+import os, signal, time
+from pathlib import Path
+import greenai
+from greenai.journal.reader import read_run
+with greenai.track("stalled", interval_s=5) as run:
+    folder = Path(os.environ["GREENAI_SPOOL"], run.id)
+    while len(read_run(folder).processes) < 2:
+        time.sleep(0.1)
+    time.sleep(0.3)
+    (sampler,) = [log.pid for log in read_run(folder).processes if log.pid != os.getpid()]
+    os.kill(sampler, signal.SIGSTOP)
+    for _ in range(4):
+        with run.window("w"):
+            time.sleep(0.3)
+    os.kill(sampler, signal.SIGCONT)
+    time.sleep(0.5)
+(own,) = [log for log in read_run(folder).processes if log.pid == os.getpid()]
+(readings,) = [readings for name, readings in own.readings.items() if name.startswith("nvml")]
+print(len(readings))
+"""
+
+
+def test_a_sampler_that_does_not_hear_the_bell_is_said_and_the_program_reads_again(
+    sick: Callable[..., Any],
+) -> None:
+    done, _, record = sick(_STALLED)
+    assert (done.returncode, done.stderr) == (0, "")
+    # The two ends of the run, and of the windows' ends those more than half a second after the first that was in vain.
+    assert json.loads(done.stdout) == 2 + 5
+    assert [incident.code for incident in record.incidents].count("window_readings_late") == 1
+
+
+_LETS_GO = """
+import os, time
+from pathlib import Path
+import greenai
+from greenai.journal.reader import read_run
+with greenai.track("lets go", interval_s=0.1) as run:
+    folder = Path(os.environ["GREENAI_SPOOL"], run.id)
+    while len(read_run(folder).processes) < 2:
+        time.sleep(0.1)
+    os.closerange(3, 256)
+deadline = time.monotonic() + 10
+while not all(log.closed for log in read_run(folder).processes) and time.monotonic() < deadline:
+    time.sleep(0.1)
+print([log.closed for log in read_run(folder).processes].count(False))
+"""
+
+
+def test_a_sampler_whose_line_is_cut_ends_with_the_run(sick: Callable[..., Any]) -> None:
+    done, _, _ = sick(_LETS_GO)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")

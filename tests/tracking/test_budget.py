@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -411,3 +412,15 @@ def test_a_limit_to_co2_that_nobody_can_compute_is_said_at_once(
     with greenai.track("x", zone=zone) as run:
         run.on_budget(**limit)
     assert [incident.code for incident in run.result.incidents].count("budget_unknown") == said
+
+
+def test_a_function_that_calls_sys_exit_ends_no_other_budget(future: Future, until: Until) -> None:
+    def leave(*_: object) -> None:
+        sys.exit("enough")
+
+    with greenai.track("x") as run:
+        run.on_budget(kwh=2000 * KWH, action=leave)
+        run.on_budget(kwh=3000 * KWH)
+        future.energy_j = 4000.0
+        until(lambda: not watchers())
+    assert sorted(codes(run.result)) == ["budget_action_failed", "budget_exceeded"]

@@ -186,6 +186,15 @@ def test_only_functions_are_decorated(meter: greenai.InferenceMeter, wrong: Any)
 # --- what is counted
 
 
+@pytest.mark.parametrize("little", [1e-320, 5e-324])
+def test_hardly_any_units_and_tokens(meter: greenai.InferenceMeter, little: float) -> None:
+    with meter.batch(requests=2, units=little, tokens=little):
+        time.sleep(0.01)
+    found = meter.result.requests
+    assert found is not None
+    assert (found.count, found.units, found.tokens) == (2, little, little)
+
+
 def test_units_and_tokens(meter: greenai.InferenceMeter) -> None:
     with meter.request(units=42, unit="token") as request:
         assert request.tokens is None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, SupportsFloat
 
 from greenai.core.collector import Incident
 from greenai.core.text import Text
-from greenai.tracking.figures import TOO_LARGE, as_name, not_whole
+from greenai.tracking.figures import TOO_LARGE, as_name, not_whole, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ class Figures:
                 return number
             shown = repr(float(number))
         except Exception:  # noqa: BLE001  # a wrong figure must not end a request
-            shown = type(value).__name__
+            shown = type_name(value)
         self._say(Incident("no_amount", _NO_AMOUNT.format(what=what, value=shown)))
         return None
 

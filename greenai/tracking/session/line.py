@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import select
 import socket
+import termios
+import time
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
+from greenai.core.units import NS_PER_MS
 from greenai.host.descriptors import Descriptor
-from greenai.sampler_process import BELL, SIGN_OF_LIFE
+from greenai.sampler_process import BELL_BYTES, SIGN_OF_LIFE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_NOTHING = bytes(4)
+# A driver that hangs holds the sampler up for a quarter of a second, once.
+_GIVEN_UP_NS = 500 * NS_PER_MS
 _FLAGS = socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT
 
 
@@ -50,6 +56,13 @@ class _End:
         """
         return self._end.recv(256, socket.MSG_DONTWAIT)
 
+    def unread(self) -> bool:
+        """Say whether the other end has not read all that was written, as far as that is known."""
+        try:
+            return self._descriptor.ours and fcntl.ioctl(self.number, termios.TIOCOUTQ, _NOTHING) != _NOTHING
+        except OSError:
+            return False
+
     def close(self) -> None:
         """Close it, if it is still ours."""
         self._descriptor.close()
@@ -66,15 +79,24 @@ class Line:
         self._end = _End(end)
         self._bell = _End(bell)
         self.write = self._end.write
-        self.ring = partial(self._bell.write, BELL)
         self._learn = learn
         self._spoke = False
         self._heard = b""
+        self._unheard_ns = 0  # since when somebody rings in vain
 
     @property
     def ours(self) -> bool:
         """Whether the sampler can still be reached."""
         return self._end.ours
+
+    def ring(self) -> bool:
+        """Ring, and say when; False if the bell is no longer ours, or nobody has heard it for a while."""
+        now_ns = time.monotonic_ns()
+        if not self._bell.unread():
+            self._unheard_ns = now_ns
+        elif now_ns - self._unheard_ns > _GIVEN_UP_NS:
+            return False
+        return self._bell.write(now_ns.to_bytes(BELL_BYTES, "little"))
 
     def has_spoken(self) -> bool:
         """Say whether anything has ever come from the other end."""

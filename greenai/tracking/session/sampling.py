@@ -90,13 +90,14 @@ class SamplerChild:
         self._changing = threading.Lock()
         self.reads: frozenset[str] = frozenset()
         self._rung_ns = 0
+        self._hears = True
         self._line = self._start()
         _AT_WORK.add(self)
         self._watcher = threading.Thread(target=self._watch, name="greenai-watch", daemon=True)
         start_quietly(self._watcher)  # without a thread nobody starts it again
 
     def ring(self) -> bool:
-        """Have it read now; False if the program has closed the bell.
+        """Have it read now; False if it does not hear: it hangs, or the program has closed the bell.
 
         Waits for nobody: the reading is a fraction of a millisecond younger than the call. Where one window ends
         and the next begins, one reading serves both.
@@ -104,8 +105,8 @@ class SamplerChild:
         now_ns = time.monotonic_ns()
         if now_ns - self._rung_ns > _RING_EVERY_NS:
             self._rung_ns = now_ns
-            return self._line.ring()
-        return True
+            self._hears = self._line.ring()
+        return self._hears
 
     def stop(self) -> None:
         """Say stop."""
