@@ -2,7 +2,8 @@
 [service] [meter] [training]``.
 
 ``python -m benchmarks accuracy [--peers] [--help]`` runs on its own: it needs root and more than a coffee break.
-So does ``python -m benchmarks faults [--only NAME] [--times N] [--write FILE]``.
+So do ``python -m benchmarks faults [--only NAME] [--times N] [--write FILE]``, ``python -m benchmarks slurm``, and
+``python -m benchmarks merge [NODES...]``, which writes up to 20 GB of journals into the temporary folder.
 """
 
 from __future__ import annotations
@@ -11,7 +12,21 @@ import os
 import sys
 import tempfile
 
-from benchmarks import accuracy, calls, cli, faults, imports, ingest, meter, sampler, service, store, training
+from benchmarks import (
+    accuracy,
+    calls,
+    cli,
+    faults,
+    imports,
+    ingest,
+    merge,
+    meter,
+    sampler,
+    service,
+    slurm,
+    store,
+    training,
+)
 
 ALL = {
     "imports": imports.main,
@@ -36,6 +51,12 @@ def main() -> None:
         return
     if sys.argv[1:2] == ["faults"]:
         faults.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["slurm"]:
+        slurm.main()
+        return
+    if sys.argv[1:2] == ["merge"]:
+        merge.main(sys.argv[2:])
         return
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(

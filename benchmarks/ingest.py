@@ -117,8 +117,8 @@ def write_run(folder: Path, seconds: int, channels: Sequence[Channel], *, killed
 class Sensors:
     """Noisy sensors: every channel near 100 W."""
 
-    def __init__(self, channels: Sequence[Channel]) -> None:
-        self.noise = random.Random(1)
+    def __init__(self, channels: Sequence[Channel], seed: int = 1) -> None:
+        self.noise = random.Random(seed)
         self._channels = channels
         self._energy_uj = [self.noise.randrange(10**11) for _ in channels]
         self._read_ns = 0
@@ -141,20 +141,22 @@ class Sensors:
 
 def _channels() -> tuple[Channel, ...]:
     """Return two sockets with memory, as RAPL counts them, and eight GPUs, half of them without a counter."""
-    cpu = [_rapl(Component.CPU, f"package-{number}") for number in range(2)]
-    memory = [_rapl(Component.DRAM, f"dram-{number}") for number in range(2)]
-    gpus = [_gpu(number, Kind.COUNTER if number < 4 else Kind.POWER) for number in range(8)]
+    cpu = [rapl(Component.CPU, f"package-{number}") for number in range(2)]
+    memory = [rapl(Component.DRAM, f"dram-{number}") for number in range(2)]
+    gpus = [gpu(number, Kind.COUNTER if number < 4 else Kind.POWER) for number in range(8)]
     return (*cpu, *memory, *gpus)
 
 
-def _rapl(component: Component, device: str) -> Channel:
+def rapl(component: Component, device: str) -> Channel:
+    """Return a counter of RAPL."""
     return Channel(
         f"rapl:{device}", "rapl", component, Kind.COUNTER, Quality.MEASURED, device, "fake", "rapl_powercap", 0.05,
         2_000_000_000, update_s=0.001, wrap_uj=_RAPL_WRAP_UJ,
     )  # fmt: skip
 
 
-def _gpu(number: int, kind: Kind) -> Channel:
+def gpu(number: int, kind: Kind) -> Channel:
+    """Return a GPU of NVIDIA's."""
     return Channel(
         f"nvml:GPU-{number}", "nvml", Component.GPU, kind, Quality.MEASURED, f"GPU-{number}", "fake", "nvml", 0.05,
         2_000_000_000, update_s=0.1, gpu_vendor="nvidia",

@@ -15,8 +15,7 @@ P_full, in this order:
 3. watts per logical CPU of the processor's family (``greenai/host/cpu_power.csv``), at least -40/+60 %, where
    numbers are not verified -50/+100 %. A virtual machine stands for as many of its host's logical CPUs as it
    has;
-4. 3 W per logical CPU, -50 %/+100 %. Server processors of 2016-2023 have 1.9 to 4.3 W of TDP per hardware thread
-   (EPYC 9654: 360 W / 192; Xeon E5-2680 v4: 120 W / 28).
+4. 3 W per logical CPU, -50 %/+100 % (``greenai.core.power_model``).
 
 P_idle is the family's share of P_full, else 0.2 of it.
 
@@ -39,6 +38,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Available, Incident, Probe, Unavailable
+from greenai.core.power_model import (
+    IDLE_SHARE,
+    WATTS_PER_LOGICAL_CPU,
+    WATTS_PER_LOGICAL_CPU_RELS,
+)
 from greenai.core.reading import CounterReading, Gap, Reading
 from greenai.core.text import Text
 from greenai.core.units import NS_PER_S, UJ_PER_J, UW_PER_W
@@ -68,10 +72,8 @@ METHOD_USER = "cpu_estimate_user_tdp"
 METHOD_TDP = "cpu_estimate_tdp"
 METHOD_FAMILY = "cpu_estimate_family"
 METHOD_PER_CPU = "cpu_estimate_per_logical_cpu"
-IDLE_SHARE = 0.2
-WATTS_PER_LOGICAL_CPU = 3.0
 _TDP_REL = 0.4
-_UNKNOWN_LOW_REL, _UNKNOWN_HIGH_REL = 0.5, 1.0
+_UNKNOWN_LOW_REL, _UNKNOWN_HIGH_REL = WATTS_PER_LOGICAL_CPU_RELS
 
 _NO_STAT = Incident(
     "cpu_estimate_no_procfs",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Available, Incident, Probe, Unavailable
+from greenai.core.power_model import WATTS_PER_GB
 from greenai.core.reading import Gap, PowerReading, Reading
 from greenai.core.text import Text
 from greenai.core.units import BYTES_PER_GB, NS_PER_MS, UW_PER_W
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 # Memory does not fill faster than an estimate of its power could tell; the kernel takes 8 us to add it up.
 _NEWS_NS = 50 * NS_PER_MS
 METHOD = "memory_estimate_in_use"
-WATTS_PER_GB = 0.3725
 _UNCERTAINTY = 0.5
 
 _NO_MEMINFO = Incident(

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 from greenai.analysis.trace import series_of
 from greenai.core.energy_curve import EnergyInterval
+from greenai.core.outline import Outline
 from greenai.core.totals import energy_of, with_rest
 from greenai.core.traces import traces
 from greenai.core.units import NS_PER_MS, NS_PER_S
 from greenai.core.views import LiveRun
-from greenai.core.vocabulary import Role, Scope
+from greenai.core.vocabulary import Role
 from greenai.journal.tail import read_tail
 
 if TYPE_CHECKING:
@@ -161,13 +162,13 @@ class _Moment:
             )
             for host, clock in clocks.items()
         }
-        owner = next((process for process in log.processes if process.role is Role.OWNER), log.processes[0])
-        scope = next((scope for scope in Scope if scope.value == owner.meta.get("scope")), Scope.MACHINE)
-        count_rest = bool(owner.meta.get("rest_of_node"))
-        found = traces(log, spans, scope)
-        if count_rest:  # else nothing is asked of it, and it takes as long as all the others
+        terms, here = Outline.of(log.processes).terms, log.by_host()
+        found: dict[Key, ChannelTrace] = {}
+        for host, span in sorted(spans.items()):
+            found |= traces(here[host], span, terms.scope)
+        if terms.count_rest:  # else nothing is asked of it, and it takes as long as all the others
             found = with_rest(found, spans, is_counted=True)
-        energy, chosen = energy_of(found, spans, scope, count_rest=count_rest)
+        energy, chosen = energy_of(found, spans, terms.scope, count_rest=terms.count_rest)
         methods = tuple(sorted({channel.method for channel in energy.channels if channel.counted}))
         return cls(found, chosen, energy.quality, methods, spans, clocks, started_ms)
 
@@ -245,7 +246,7 @@ class _Curve:
 def _has_ended(log: RunLog) -> bool:
     """Say whether the end of a run is there to see: its last word, or its death, and nobody who still samples."""
     last_word = any(process.stop is not None or process.orphaned_ns is not None for process in log.processes)
-    samplers = [process for process in log.processes if process.role is Role.SAMPLER]
+    samplers = [process for process in log.processes if process.role in (Role.SAMPLER, Role.NODE)]
     return last_word and all(sampler.closed or sampler.orphaned_ns is not None for sampler in samplers)
 
 

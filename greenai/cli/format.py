@@ -18,6 +18,10 @@ _LACKING = Text(
     de="mindestens {said}; unvollständig: ein Sensor fehlt",
     en="at least {said}; incomplete: a sensor is missing",
 )
+_NODES = Text(
+    de="mindestens {said}; unvollständig: Knoten fehlen oder verstummten",
+    en="at least {said}; incomplete: nodes are missing or fell silent",
+)
 _AT_LEAST = Text(
     de="mindestens {said}; unvollständig: {unseen} von {duration} ohne Messung",
     en="at least {said}; incomplete: {unseen} of {duration} without a reading",
@@ -38,6 +42,8 @@ def energy_words(record: RunRecord, language: Language) -> str:
     said = f"{quantity.energy(energy.total_j, language)} ({word(QUALITY, energy.quality).to(language)}, {between})"
     if not record.incomplete:
         return said
+    if any(incident.code in ("node_missing", "node_silent") for incident in record.incidents):
+        return _NODES.format(said=said).to(language)
     if not record.unseen_s:
         return _LACKING.format(said=said).to(language)
     unseen, duration = quantity.duration(record.unseen_s, language), quantity.duration(record.duration_s, language)

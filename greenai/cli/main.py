@@ -35,6 +35,10 @@ _HERE = "greenai.cli.commands"
 COMMANDS: dict[str, tuple[str, Text]] = {
     "run": (f"{_HERE}.run", Text(de="Einen Befehl ausführen und messen.", en="Run a command and track it.")),
     "runs": (f"{_HERE}.runs", Text(de="Läufe zeigen, ausgeben, löschen.", en="Show, export and delete runs.")),
+    "slurm": (
+        f"{_HERE}.slurm",
+        Text(de="Batch-Jobs: einreichen, zusammenführen, abgleichen.", en="Batch jobs: submit, merge, reconcile."),
+    ),
     "compare": (
         f"{_HERE}.compare",
         Text(de="KI und klassische Lösung vergleichen.", en="Compare AI with classical."),

@@ -1,31 +1,39 @@
-"""The account of a run: journals in, record out. Pure, so the same journals always give the same figures."""
+"""The account of a run: journals in, record out. Pure, so the same journals always give the same figures.
+
+A run is accounted host by host (``core.host_account``); its record is put together from what is left of each. So a
+run of a thousand nodes needs no more memory than its largest node (``greenai.ingest``).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from greenai.core import course
 from greenai.core.checkpoints import checkpoints
 from greenai.core.collector import Incident
-from greenai.core.hourly import hourly_traces
+from greenai.core.host_account import account_host
 from greenai.core.incidents import run_incidents
-from greenai.core.record import JournalFacts, RunRecord, Site, WindowEnergy, Work
+from greenai.core.job_nodes import missing_channel, missing_nodes, node_incidents
+from greenai.core.outline import Outline
+from greenai.core.record import JournalFacts, RunRecord, Site, Work
 from greenai.core.service import served_units, service
 from greenai.core.text import Text
-from greenai.core.totals import energy_of, with_rest
-from greenai.core.traces import traces
+from greenai.core.totals import is_rest, total_of
 from greenai.core.units import NS_PER_MS, NS_PER_S
-from greenai.core.vocabulary import Role, RunState, Scope
+from greenai.core.vocabulary import RunState
+from greenai.core.window_energy import windows_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from greenai.core.channel import Channel
     from greenai.core.condensed import CondensedHour
-    from greenai.core.cover import Key
-    from greenai.core.events import ProcessLog, RunLog
-    from greenai.core.traces import ChannelTrace, Span
+    from greenai.core.events import RunLog
+    from greenai.core.host_account import HostAccount
+    from greenai.core.totals import ChannelSum
+    from greenai.core.traces import ChannelTrace
 
 _COUNTLESS = Incident(
     "units_unknown",
@@ -59,28 +67,51 @@ def account(log: RunLog, window_id: str | None = None, *, windows: bool = True) 
     Raises:
         ValueError: ``log`` holds no process at all, or no such window.
     """
-    if not log.processes:
-        raise ValueError("a run without a journal has no account")
-    first = min(log.processes, key=lambda process: (process.role is not Role.OWNER, process.wall_ns))
-    owner = first if first.role is Role.OWNER else None
-    spans = course.spans(log) if window_id is None else course.window_span(log, window_id)
-    meta = _meta(log, first)
-    scope, count_rest = _scope(meta), bool(meta.get("rest_of_node"))
-    if meta.get("service") and window_id is None:
-        measured, over = hourly_traces(log, spans, scope, count_rest=count_rest)
-    else:
-        measured, over = traces(log, spans, scope), {}
-    found = with_rest(measured, spans, is_counted=count_rest)
+    outline = Outline.of(log.processes, is_part=window_id is not None)
+    spans = course.spans(log) if window_id is None else course.window_spans(log, window_id)
+    here = log.by_host()
+    hosts = []
+    traces: list[ChannelTrace] = []
+    over: dict[str, Sequence[CondensedHour]] = {}
+    for host, span in sorted(spans.items()):
+        found, of_host, hours = account_host(here[host], span, outline.terms, windows=windows)
+        hosts.append(found)
+        traces += of_host
+        if outline.terms.hourly:
+            over[host] = hours
+    record, _ = together(outline, log, hosts, window_id)
+    return Account(record, tuple(traces), over)
+
+
+def together(
+    outline: Outline, log: RunLog, hosts: Sequence[HostAccount], window_id: str | None = None
+) -> tuple[RunRecord, tuple[Channel, ...]]:
+    """Put the record of a run together; return it with its channels in the order of ``record.energy.channels``.
+
+    Args:
+        outline: Who began the run, and what it is.
+        log: Its journals; nothing is asked of their readings.
+        hosts: The accounts of its hosts, sorted by name.
+        window_id: The window that they are confined to, None for the whole run.
+    """
+    first, meta = outline.first, outline.meta
+    by_host = log.by_host()
+    spans = {host.host: host.span for host in hosts}
     duration_s = max((span[1] - span[0]) / NS_PER_S for span in spans.values())
-    energy, chosen = energy_of(found, spans, scope, count_rest=count_rest)
+    missing = missing_nodes(meta, list(by_host)) if outline.is_job and window_id is None else ()
+    sums = [*_in_order(hosts), *(missing_channel(node, duration_s) for node in missing)]
+    energy = total_of(sums, outline.terms.scope)
     state, end = course.state_of(log), course.ending(log)
-    start_ns, end_ns = spans.get(first.host) or next(iter(spans.values()))
-    requests, hours = service(log, found, chosen, spans, over)
+    started_ns, ended_ns = _begin_and_end(outline, log, hosts)
+    requests, hours = service(host.service for host in hosts)
     units = sum(process.units_in(window_id) for process in log.processes)
-    units += served_units(log, requests, meta.get("unit"))
+    units += served_units((host.service for host in hosts), requests, meta.get("unit"))
     countless = not isfinite(units)
     units = 0.0 if countless else units
     per_unit_j = energy.total_j / units if energy.total_j is not None and units > 0 else None
+    incidents = [*run_incidents(log, first, energy, duration_s), *([_COUNTLESS] if countless else [])]
+    if outline.is_job and window_id is None:
+        incidents += node_incidents(by_host, hosts, missing, duration_s)
     record = RunRecord(
         id=log.run_id,
         name=str(meta.get("name") or log.run_id),
@@ -91,12 +122,10 @@ def account(log: RunLog, window_id: str | None = None, *, windows: bool = True) 
         state=state,
         exit_code=end.exit_code if end else None,
         error=end.error if end else None,
-        started_ms=first.wall_at(start_ns) // NS_PER_MS,
-        ended_ms=None
-        if state is RunState.RUNNING
-        else (first.wall_at(end_ns) + course.slept_ns(log, first.host)) // NS_PER_MS,
+        started_ms=started_ns // NS_PER_MS,
+        ended_ms=None if state is RunState.RUNNING else ended_ns // NS_PER_MS,
         duration_s=duration_s,
-        hosts=tuple(sorted(spans)),
+        hosts=tuple(spans),
         user=meta.get("user"),
         git_commit=meta.get("git_commit"),
         tags=dict(meta.get("tags") or {}),
@@ -104,73 +133,40 @@ def account(log: RunLog, window_id: str | None = None, *, windows: bool = True) 
         environment=dict(meta.get("environment") or {}),
         site=Site(**{name: meta.get(name) for name in Site.__slots__}),
         energy=energy,
-        windows=_windows(log, found, chosen, spans) if windows else (),
+        windows=windows_together(
+            (window for host in hosts for window in host.windows),
+            others_stopped=any(process.stop for process in log.processes),
+        ),
         requests=requests,
         hours=hours,
-        checkpoints=checkpoints(log, found, chosen, spans),
+        checkpoints=checkpoints(log.processes, spans, [host.energy_at for host in hosts]),
         work=Work(units, meta.get("unit"), per_unit_j),
         metrics=tuple({m.name: m for process in log.processes for m in process.metrics}.values()),
-        incidents=(*run_incidents(log, owner, energy, duration_s), *([_COUNTLESS] if countless else [])),
+        incidents=tuple(incidents),
         journal=JournalFacts(
             lines=sum(process.lines for process in log.processes),
             bad_lines=sum(process.bad_lines for process in log.processes),
             sha256=log.sha256,
         ),
     )
-    return Account(record, tuple(found.values()), over)
+    return record, tuple(each.channel for each in sums)
 
 
-def _meta(log: RunLog, first: ProcessLog) -> dict[str, Any]:
-    """Return the owner's description; what it left open is filled in by a tracked program inside the run."""
-    meta = dict(first.meta)
-    for process in log.processes:
-        if process.role in (Role.MEMBER, Role.RANK) and process.meta:
-            for key in ("project", "task", "approach", "phase", "unit"):
-                meta[key] = meta.get(key) or process.meta.get(key)
-            meta["tags"] = {**(process.meta.get("tags") or {}), **(meta.get("tags") or {})}
-            if not meta.get("name_given") and process.meta.get("name_given"):
-                meta["name"], meta["name_given"] = process.meta["name"], True
-    return meta
+def _in_order(hosts: Sequence[HostAccount]) -> list[ChannelSum]:
+    """Return the channels of a run: what was read, host by host, then the estimates of the rest of each."""
+    found = [each for host in hosts for each in host.channels]
+    return sorted(found, key=lambda each: is_rest(each.channel))
 
 
-def _windows(
-    log: RunLog,
-    found: Mapping[Key, ChannelTrace],
-    chosen: frozenset[Key],
-    spans: Mapping[str, Span],
-) -> tuple[WindowEnergy, ...]:
-    rows: list[WindowEnergy] = []
-    for process in log.processes:
-        if process.host not in spans:
-            continue
-        names = {window.window_id: window.name for window in process.windows}
-        for window in process.windows:
-            run_end_ns = spans[process.host][1]
-            known_ns = course.known_end_ns(log, process, window, run_end_ns)
-            end_ns = run_end_ns if known_ns is None else known_ns
-            energies = [
-                trace.own_energy(window.t0_ns, end_ns).energy_j
-                for key, trace in found.items()
-                if key in chosen and key[0] == process.host
-            ]
-            known = [energy_j for energy_j in energies if energy_j is not None]
-            rows.append(
-                WindowEnergy(
-                    id=window.window_id,
-                    name=window.name,
-                    parent=names.get(window.parent_id) if window.parent_id else None,
-                    started_ms=process.wall_at(window.t0_ns) // NS_PER_MS,
-                    duration_s=max(end_ns - window.t0_ns, 0) / NS_PER_S,
-                    energy_j=sum(known)
-                    if known and len(known) == len(energies) and known_ns is not None
-                    else None,
-                )
-            )
-    return tuple(sorted(rows, key=lambda window: window.started_ms))
+def _begin_and_end(outline: Outline, log: RunLog, hosts: Sequence[HostAccount]) -> tuple[int, int]:
+    """Return when a run began and ended by the wall clock, epoch ns.
 
-
-def _scope(meta: Mapping[str, Any]) -> Scope:
-    try:
-        return Scope(meta.get("scope") or Scope.MACHINE)
-    except ValueError:  # of a later version
-        return Scope.MACHINE
+    A job ends with its last node. How long that took, its own clock says.
+    """
+    by_host = log.by_host()
+    begun = next((host for host in hosts if host.host == outline.first.host), hosts[0])
+    clock = outline.first if begun.host == outline.first.host else by_host[begun.host][0]
+    longest = max(hosts, key=lambda host: host.span[1] - host.span[0]) if outline.is_job else begun
+    started_ns = clock.wall_at(begun.span[0])
+    length_ns = longest.span[1] - longest.span[0]
+    return started_ns, started_ns + length_ns + course.slept_ns(by_host[longest.host])

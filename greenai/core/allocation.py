@@ -4,6 +4,9 @@
 ``cpu_time_share``  CPU energy by the run's share of all CPU time that was worked in the interval; the machine's is
                     counted in ticks of 10 ms, so intervals are as long as it takes to count enough of them
 ``memory_share``    DRAM energy by the run's share of the memory in use
+``job_cpu_time_share``, ``job_memory_share``
+                    the same in a batch job, of the CPU time and memory of all jobs on the node: the shares of its
+                    jobs add up to the node, and the system's own work is spread over them
 ``sm_share``        a GPU used by several programs: by the run's share of the multiprocessors' work; a GPU that the
                     run has to itself is the run's, idle or not
 ``parts_share``     node, module and rest: by the run's share of their parts' energy, where parts are known; else
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 
 CPU_TIME_SHARE = "cpu_time_share"
 MEMORY_SHARE = "memory_share"
+JOB_CPU_TIME_SHARE = "job_cpu_time_share"
+JOB_MEMORY_SHARE = "job_memory_share"
 SM_SHARE = "sm_share"
 PARTS_SHARE = "parts_share"
 ALLOTMENT = "allotment"
@@ -81,9 +86,11 @@ def share_steps(channel: Channel, usages: Sequence[Usage]) -> tuple[str | None, 
         usages: What was used, in order of time.
     """
     if channel.component is Component.CPU:
-        return CPU_TIME_SHARE, _cpu_steps(usages)
+        return _cpu_rule(usages)
     if channel.component is Component.DRAM:
-        return MEMORY_SHARE, [_memory_step(a, b) for a, b in pairwise(usages)]
+        alike, of_jobs = _alike(usages)
+        rule = JOB_MEMORY_SHARE if of_jobs else MEMORY_SHARE
+        return rule, [_memory_step(a, b) for a, b in pairwise(alike)]
     if channel.component is Component.GPU:
         return _gpu_steps(channel, usages)
     return None, []
@@ -100,7 +107,7 @@ def parts_steps(
             the run.
     """
     if not parts:
-        return CPU_TIME_SHARE, _cpu_steps(usages)
+        return _cpu_rule(usages)
     times = spaced([usage.t_mono_ns for usage in usages], _SHORTEST_STEP_NS)
     return PARTS_SHARE, [ShareStep(a, b, _parts_share(parts.values(), a, b)) for a, b in pairwise(times)]
 
@@ -147,6 +154,20 @@ def _parts_share(curves: Iterable[tuple[EnergyCurve, EnergyCurve]], t0_ns: int, 
         whole_j += whole.energy_j
         own_j += part.energy_j
     return min(own_j / whole_j, 1.0) if whole_j > 0 else None
+
+
+def _cpu_rule(usages: Sequence[Usage]) -> tuple[str, list[ShareStep]]:
+    alike, of_jobs = _alike(usages)
+    return JOB_CPU_TIME_SHARE if of_jobs else CPU_TIME_SHARE, _cpu_steps(alike)
+
+
+def _alike(usages: Sequence[Usage]) -> tuple[Sequence[Usage], bool]:
+    """Return the looks that may be compared with each other, and whether they are at all jobs of the node.
+
+    Not all processes of a run need to see the node's jobs; those that do are to be believed.
+    """
+    of_jobs = [usage for usage in usages if usage.of_jobs]
+    return (of_jobs, True) if of_jobs else (usages, False)
 
 
 def _cpu_steps(usages: Sequence[Usage]) -> list[ShareStep]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.core.units import NS_PER_MS, NS_PER_S
 from greenai.core.vocabulary import RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from greenai.core.cover import Key
-    from greenai.core.events import ProcessLog, RunLog
+    from greenai.core.events import ProcessLog
     from greenai.core.traces import ChannelTrace, Span
 
 # The work since the last checkpoint of such a run has to be done again.
@@ -36,25 +35,62 @@ class CheckpointEnergy:
     energy_j: float | None
 
 
+class Moment(NamedTuple):
+    """When a checkpoint was: on the monotonic clock of its host, and by the wall clock for the others."""
+
+    host: str
+    t_ns: int
+    wall_ns: int
+
+
+EnergyAt = dict[Moment, float | None]
+"""What a host had taken up to some moments, joules; None where that is unknown. Empty if it counts no channel."""
+
+
+def moments(process: ProcessLog) -> list[Moment]:
+    """Return when a process saved its work."""
+    return [Moment(process.host, t_ns, process.wall_at(t_ns)) for _, t_ns in process.checkpoints]
+
+
+def energies_at(
+    wanted: Iterable[Moment], first: ProcessLog, counted: Sequence[ChannelTrace], span: Span
+) -> EnergyAt:
+    """Return what a host had taken up to some moments.
+
+    Args:
+        wanted: The moments, of this host and of others.
+        first: Any process of the host; it knows both clocks.
+        counted: The host's counted channels.
+        span: Start and end of the run on this host.
+    """
+    found: EnergyAt = {}
+    for moment in wanted if counted else ():
+        t_ns = moment.t_ns if moment.host == first.host else first.mono_at(moment.wall_ns)
+        until_ns = min(max(t_ns, span[0]), span[1])
+        amounts_j = [trace.own_energy(span[0], until_ns).energy_j for trace in counted]
+        found[moment] = _sum(amounts_j)
+    return found
+
+
 def checkpoints(
-    log: RunLog, found: Mapping[Key, ChannelTrace], chosen: frozenset[Key], spans: Mapping[str, Span]
+    processes: Iterable[ProcessLog], spans: Mapping[str, Span], hosts: Sequence[EnergyAt]
 ) -> tuple[CheckpointEnergy, ...]:
     """Return the checkpoints of a run in order of time.
 
     Args:
-        log: The journals.
-        found: The channels.
-        chosen: Which of them are counted.
+        processes: Those of the run.
         spans: Start and end of the run on each host; checkpoints outside are left out.
+        hosts: What each host had taken up to the moments of the checkpoints.
     """
+    counting = [energies_j for energies_j in hosts if energies_j]
     rows = []
-    for process in log.processes:
+    for process in processes:
         start_ns, end_ns = spans.get(process.host, (0, -1))
-        for name, t_ns in process.checkpoints:
+        for (name, t_ns), moment in zip(process.checkpoints, moments(process), strict=True):
             if start_ns <= t_ns <= end_ns:
-                energy_j = _energy_j(log, process, t_ns, {key: found[key] for key in chosen}, spans)
+                energy_j = _sum([energies_j.get(moment) for energies_j in counting])
                 duration_s = (t_ns - start_ns) / NS_PER_S
-                rows.append(CheckpointEnergy(name, process.wall_at(t_ns) // NS_PER_MS, duration_s, energy_j))
+                rows.append(CheckpointEnergy(name, moment.wall_ns // NS_PER_MS, duration_s, energy_j))
     return tuple(sorted(rows, key=lambda row: row.started_ms))
 
 
@@ -68,15 +104,7 @@ def lost_work_j(state: RunState, total_j: float | None, rows: tuple[CheckpointEn
     return max(total_j - rows[-1].energy_j, 0.0)
 
 
-def _energy_j(
-    log: RunLog, process: ProcessLog, t_ns: int, traces: Mapping[Key, ChannelTrace], spans: Mapping[str, Span]
-) -> float | None:
-    zeros_ns = {other.host: other.mono_ns - other.wall_ns for other in reversed(log.processes)}
-    zeros_ns[process.host] = process.mono_ns - process.wall_ns
-    amounts_j = []
-    for (host, _), trace in traces.items():
-        start_ns, end_ns = spans[host]
-        there_ns = min(max(t_ns - zeros_ns[process.host] + zeros_ns[host], start_ns), end_ns)
-        amounts_j.append(trace.own_energy(start_ns, there_ns).energy_j)
+def _sum(amounts_j: Sequence[float | None]) -> float | None:
+    """Add up amounts; None if there is none, or if one is unknown."""
     known_j = [amount_j for amount_j in amounts_j if amount_j is not None]
     return sum(known_j) if known_j and len(known_j) == len(amounts_j) else None

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import groupby
+from operator import le, sub
 from typing import TYPE_CHECKING
 
 from greenai.core.channel import Quality
@@ -51,7 +52,10 @@ def counter_intervals(channel: Channel, series: Series) -> tuple[list[EnergyInte
     if _stands_still(series):
         return [], Counter({STANDS_STILL: len(series.numbers)})
     rejected: Counter[str] = Counter()
-    return _without_standstill(channel, _differences(channel, series.numbers, rejected), rejected), rejected
+    found = _plain_differences(channel, series.numbers)
+    if found is None:
+        found = _differences(channel, series.numbers, rejected)
+    return _without_standstill(channel, found, rejected), rejected
 
 
 def counter_delta_uj(channel: Channel, before: Number, after: Number) -> int | None:
@@ -88,7 +92,8 @@ def _without_standstill(
     channel: Channel, found: list[EnergyInterval], rejected: Counter[str]
 ) -> list[EnergyInterval]:
     """Make unknown what a counter says while it stands still for longer than anything does that is switched on."""
-    if channel.quality is Quality.ESTIMATED or not any(interval.energy_uj == 0 for interval in found):
+    still_ns = sum(t1_ns - t0_ns for t0_ns, t1_ns, energy_uj in found if energy_uj == 0)
+    if channel.quality is Quality.ESTIMATED or still_ns < _patience_ns(channel):
         return found
     result: list[EnergyInterval] = []
     for still, group in groupby(found, key=lambda interval: interval.energy_uj == 0):
@@ -104,6 +109,28 @@ def _patience_ns(channel: Channel) -> float:
     """Return how long a counter may stand still: some renewals, and a step of its own at the least power."""
     step_s = channel.resolution_uj / _LEAST_POWER_UW
     return (_STANDSTILL_S + _STANDSTILL_RENEWALS * (channel.update_s or 0.0) + step_s) * NS_PER_S
+
+
+def _plain_differences(channel: Channel, counts: Sequence[Number]) -> list[EnergyInterval] | None:
+    """Return what ``_differences`` does, much faster, where all readings follow from one another, as most do.
+
+    None if one does not.
+    """
+    times_ns, counts_uj = [t_ns for t_ns, _ in counts], [count_uj for _, count_uj in counts]
+    lengths_ns = list(map(sub, times_ns[1:], times_ns))
+    deltas_uj = list(map(sub, counts_uj[1:], counts_uj))
+    if not lengths_ns or min(lengths_ns) <= 0:
+        return None
+    if channel.wrap_uj is not None:
+        if _plausible_uj(channel, max(lengths_ns)) >= channel.wrap_uj:
+            return None
+        if min(deltas_uj) < 0:
+            deltas_uj = [delta_uj if delta_uj >= 0 else delta_uj + channel.wrap_uj for delta_uj in deltas_uj]
+    most_uw = channel.max_power_uw
+    plausible_uj = [most_uw * (length_ns + READ_JITTER_NS) // NS_PER_S for length_ns in lengths_ns]
+    if min(deltas_uj) < 0 or not all(map(le, deltas_uj, plausible_uj)):
+        return None
+    return list(map(EnergyInterval, times_ns, times_ns[1:], deltas_uj))
 
 
 def _differences(channel: Channel, counts: Sequence[Number], rejected: Counter[str]) -> list[EnergyInterval]:

@@ -21,36 +21,48 @@ SILENT_INTERVALS = 5
 _WORST_FIRST = (RunState.KILLED, RunState.FAILED, RunState.LOST, RunState.COMPLETED)
 
 
-def spans(log: RunLog) -> dict[str, Span]:
-    """Return start and end of the run on each host's own monotonic clock.
+def span_of(here: Sequence[ProcessLog]) -> Span:
+    """Return start and end of a run on a host's own monotonic clock.
 
     It lasts from the first start to the last stop; as long as one that started has not stopped, to the last line.
+
+    Args:
+        here: The host's processes.
     """
-    found: dict[str, Span] = {}
-    for host in {process.host for process in log.processes}:
-        here = [process for process in log.processes if process.host == host]
-        started = [process for process in here if process.start_ns is not None]
-        stops = [process.stop.t_ns for process in started if process.stop is not None]
-        starts = [process.start_ns for process in started if process.start_ns is not None]
-        start_ns = min(starts) if starts else min(process.mono_ns for process in here)
-        all_stopped = stops and len(stops) == len(started)
-        end_ns = max(stops) if all_stopped else max(process.last_ns for process in here)
-        found[host] = (start_ns, max(end_ns, start_ns))
-    return found
+    started = [process for process in here if process.start_ns is not None]
+    stops = [process.stop.t_ns for process in started if process.stop is not None]
+    starts = [process.start_ns for process in started if process.start_ns is not None]
+    start_ns = min(starts) if starts else min(process.mono_ns for process in here)
+    all_stopped = stops and len(stops) == len(started)
+    end_ns = max(stops) if all_stopped else max(process.last_ns for process in here)
+    return start_ns, max(end_ns, start_ns)
 
 
-def window_span(log: RunLog, window_id: str) -> dict[str, Span]:
-    """Return start and end of a window, on its host.
+def spans(log: RunLog) -> dict[str, Span]:
+    """Return start and end of the run on each host's own monotonic clock."""
+    return {host: span_of(here) for host, here in log.by_host().items()}
+
+
+def window_spans(log: RunLog, window_id: str) -> dict[str, Span]:
+    """Return start and end of a window, on its host; a job step is on all hosts that it ran on.
 
     Raises:
         ValueError: There is no such window.
     """
-    for process in log.processes:
-        for window in process.windows:
-            if window.window_id == window_id:
-                end_ns = window.t1_ns if window.t1_ns is not None else spans(log)[process.host][1]
-                return {process.host: (window.t0_ns, max(end_ns, window.t0_ns))}
-    raise ValueError(f"no window {window_id!r} in this run")
+    marks = [(p, window) for p in log.processes for window in p.windows if window.window_id == window_id]
+    if not marks:
+        raise ValueError(f"no window {window_id!r} in this run")
+    if marks[0][0].role is Role.NODE:
+        marks = [(process, window) for process, window in marks if process.role is Role.NODE]
+    else:
+        del marks[1:]
+    ends = spans(log)
+    found: dict[str, Span] = {}
+    for process, window in marks:
+        end_ns = window.t1_ns if window.t1_ns is not None else ends[process.host][1]
+        start_ns, until_ns = found.get(process.host, (window.t0_ns, window.t0_ns))
+        found[process.host] = (min(start_ns, window.t0_ns), max(until_ns, end_ns))
+    return found
 
 
 def ending(log: RunLog) -> Stop | None:
@@ -85,28 +97,30 @@ def stopped_ns(log: RunLog, host: str) -> int | None:
     return max(stop.t_ns for stop in stops if stop) if stops and all(stops) else None
 
 
-def slept_ns(log: RunLog, host: str) -> int:
-    """Return for how long a host was suspended during the run, nanoseconds (several may have seen it)."""
-    return max((process.slept_ns for process in log.processes if process.host == host), default=0)
+def slept_ns(here: Sequence[ProcessLog]) -> int:
+    """Return for how long a host was suspended during the run, nanoseconds (several of its processes saw it)."""
+    return max((process.slept_ns for process in here), default=0)
 
 
-def known_end_ns(log: RunLog, process: ProcessLog, window: WindowMark, end_ns: int) -> int | None:
-    """Return when a window ended; None if that cannot be known.
+def lost_its_end(process: ProcessLog, window: WindowMark) -> bool:
+    """Say whether the end of an open window may have been lost with a line.
 
-    One that is open ends with the run. Not so if its end may have been lost with a line, or if its process died
-    while others saw the run to its end.
-
-    Args:
-        log: The journals.
-        process: The one that began it.
-        window: The window.
-        end_ns: End of the run.
+    Not with the line that the collector of a node wrote when it died: its part of the window ends there.
     """
-    if window.t1_ns is not None:
-        return window.t1_ns
-    lost_lines = process.bad_lines or any(i.code == "journal_write_failed" for i in process.incidents)
-    died = not process.closed and process.stop is None and any(other.stop for other in log.processes)
-    return None if lost_lines or died else end_ns
+    died_writing = process.role is Role.NODE and process.torn
+    lost_lines = process.bad_lines > died_writing or any(
+        i.code == "journal_write_failed" for i in process.incidents
+    )
+    return window.t1_ns is None and bool(lost_lines)
+
+
+def died_in(process: ProcessLog, window: WindowMark) -> bool:
+    """Say whether a window is open because its process ended without a word.
+
+    If others saw the run to its end, nobody knows when it ended. A node that died took its part of the job along.
+    """
+    silent = not process.closed and process.stop is None
+    return window.t1_ns is None and silent and process.role is not Role.NODE
 
 
 def _at_work(sampler: ProcessLog, samplers: Sequence[ProcessLog]) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from operator import sub
 from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.core.reading import READ_JITTER_NS
 from greenai.core.units import NS_PER_MS, NS_PER_S, UJ_PER_J
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 # A highest power is that of a stretch of at least this length: over less, the jitter of the readings decides.
 _PEAK_NS = 100 * NS_PER_MS
@@ -55,10 +56,14 @@ class EnergyCurve:
             peak_w: The highest power, watts, that was seen where the intervals are too coarse to show it.
         """
         self._peak_w = peak_w
-        first_ns = [intervals[0].t0_ns] if intervals else []
-        known_uj = [interval.energy_uj or 0.0 for interval in intervals]
-        known_ns = [0 if energy_uj is None else t1_ns - t0_ns for t0_ns, t1_ns, energy_uj in intervals]
-        self._t_ns = first_ns + [interval.t1_ns for interval in intervals]
+        begins_ns, ends_ns, energies_uj = zip(*intervals, strict=True) if intervals else ((), (), ())
+        known_uj: Iterable[float] = energies_uj
+        known_ns: Iterable[int] = map(sub, ends_ns, begins_ns)
+        if None in energies_uj:
+            known_uj = [energy_uj or 0.0 for energy_uj in energies_uj]
+            lengths_ns = zip(known_ns, energies_uj, strict=True)
+            known_ns = [0 if energy_uj is None else length_ns for length_ns, energy_uj in lengths_ns]
+        self._t_ns = [*begins_ns[:1], *ends_ns]
         self._known_uj = list(accumulate(known_uj, initial=0.0))  # cumulated energy at each time
         self._known_ns = list(accumulate(known_ns, initial=0))  # cumulated time with known energy
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ class ProcessLog:
     """The content of one journal file.
 
     Attributes:
-        role: Owner, sampler or member.
+        role: Owner, sampler, member, ...
         host: Host name.
         pid: Process id.
         wall_ns: Wall clock at opening, nanoseconds since the epoch.
         mono_ns: Monotonic clock at the same moment.
         interval_s: Sampling interval.
-        meta: What the user said about the run (owner only).
+        meta: What the user said about the run (not of a sampler).
         channels: What this process reads.
         readings: By channel id.
         usages: How much of the machine the tracked work used, in order of time.
@@ -67,6 +67,7 @@ class ProcessLog:
         orphaned_ns: When a sampler saw its owner die.
         closed: Whether it said that it is done.
         slept_ns: For how long it saw the machine suspended.
+        suspensions: When Slurm had stopped the job: begin and end on the host's monotonic clock.
         windows: Marked windows.
         metrics: Logged metrics, in order.
         units: Functional units delivered, each with the window it was said in (None outside of all).
@@ -78,6 +79,7 @@ class ProcessLog:
         last_ns: Time of the last good line.
         lines: Good lines.
         bad_lines: Torn or unreadable lines, skipped and counted.
+        torn: Whether the last line is one of them: it was being written when the process or its machine died.
     """
 
     role: Role
@@ -95,6 +97,7 @@ class ProcessLog:
     orphaned_ns: int | None = None
     closed: bool = False
     slept_ns: int = 0
+    suspensions: list[tuple[int, int]] = field(default_factory=list)
     windows: list[WindowMark] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)
     units: list[tuple[str | None, float]] = field(default_factory=list)
@@ -106,6 +109,7 @@ class ProcessLog:
     last_ns: int = 0
     lines: int = 0
     bad_lines: int = 0
+    torn: bool = False
 
     def units_in(self, window_id: str | None) -> float:
         """Return the units said inside a window, or inside a window of it; None is the whole process."""
@@ -118,6 +122,14 @@ class ProcessLog:
     def wall_at(self, t_ns: int) -> int:
         """Return the wall clock (ns since the epoch) at a monotonic time of this host."""
         return self.wall_ns + (t_ns - self.mono_ns)
+
+    def mono_at(self, wall_ns: int) -> int:
+        """Return the monotonic time of this host at a wall clock (ns since the epoch)."""
+        return self.mono_ns + (wall_ns - self.wall_ns)
+
+    def without_readings(self) -> ProcessLog:
+        """Return what is left to say of a process once its host is accounted: hardly anything of its size."""
+        return replace(self, meta={}, readings={}, usages=[], activity=[], exclusive_times=[], hours=[])
 
 
 def _has_ancestor(window_id: str, ancestor: str, parents: dict[str, str | None]) -> bool:
@@ -150,3 +162,10 @@ class RunLog:
     silent_s: float
     unreadable_files: int = 0
     abandoned: bool = False
+
+    def by_host(self) -> dict[str, list[ProcessLog]]:
+        """Return the processes of each host, hosts and processes in the order of their files."""
+        found: dict[str, list[ProcessLog]] = {}
+        for process in self.processes:
+            found.setdefault(process.host, []).append(process)
+        return found

@@ -14,49 +14,40 @@ from greenai.core.totals import energy_of, with_rest
 from greenai.core.traces import ChannelTrace, traces
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from greenai.core.activity import Meter
     from greenai.core.cover import Key
-    from greenai.core.events import ProcessLog, RunLog
+    from greenai.core.events import ProcessLog
     from greenai.core.traces import Span
     from greenai.core.vocabulary import Scope
 
-Hours = dict[str, list[CondensedHour]]
-"""By host, in order of time."""
-
 
 def hourly_traces(
-    log: RunLog, spans: Mapping[str, Span], scope: Scope, *, count_rest: bool
-) -> tuple[dict[Key, ChannelTrace], Hours]:
-    """Return every channel of a service with its curves, and the hours that are over.
+    here: Sequence[ProcessLog], span: Span, scope: Scope, *, count_rest: bool
+) -> tuple[dict[Key, ChannelTrace], list[CondensedHour]]:
+    """Return every channel of a service on one host with its curves, and the hours that are over.
 
     Args:
-        log: The journals.
-        spans: Start and end of the run on each host's monotonic clock.
+        here: What the journals of its processes say.
+        span: Start and end of the run on its monotonic clock.
         scope: Whose energy the run is.
         count_rest: Whether the estimate of the rest of the node is part of the total.
     """
-    found: dict[Key, ChannelTrace] = {}
-    hours: Hours = {}
-    for host, span in sorted(spans.items()):
-        service = _Host(log, host, scope, count_rest=count_rest)
-        hours[host] = service.hours(span)
-        if not hours[host]:
-            found |= traces(log, {host: span}, scope)
-            continue
-        start_ns = hours[host][-1].t1_ns
-        left = service.traces((start_ns, span[1]), is_last=True)
-        found |= {key: _joined(trace, hours[host], start_ns) for key, trace in left.items()}
-    return found, hours
+    host = _Host(here, scope, count_rest=count_rest)
+    hours = host.hours(span)
+    if not hours:
+        return traces(here, span, scope), hours
+    start_ns = hours[-1].t1_ns
+    left = host.traces((start_ns, span[1]), is_last=True)
+    return {key: _joined(trace, hours, start_ns) for key, trace in left.items()}, hours
 
 
 class _Host:
     """What the journals say of one host."""
 
-    def __init__(self, log: RunLog, host: str, scope: Scope, *, count_rest: bool) -> None:
-        here = [process for process in log.processes if process.host == host]
-        self._log, self._host, self._scope, self._count_rest = log, host, scope, count_rest
+    def __init__(self, here: Sequence[ProcessLog], scope: Scope, *, count_rest: bool) -> None:
+        self._host, self._scope, self._count_rest = here[0].host, scope, count_rest
         self._processes: list[ProcessLog] = [in_order(process) for process in here]
         self._meters: Sequence[Meter] = [meter_of(process) for process in here if process.activity]
         self._stored = {hour.t0_ns: hour for process in here for hour in process.hours}
@@ -90,8 +81,7 @@ class _Host:
 
     def _of(self, part: Span, read: Span) -> dict[Key, ChannelTrace]:
         """Return the channels in a part of the run from what was read in a stretch of time."""
-        log = replace(self._log, processes=around(self._processes, read))
-        return traces(log, {self._host: part}, self._scope)
+        return traces(around(self._processes, read), part, self._scope)
 
     def _hour(self, number: int, part: Span) -> CondensedHour:
         spans, measured = {self._host: part}, self.traces(part)

@@ -9,6 +9,7 @@ from greenai.core.channel import Component, Quality
 from greenai.core.collector import SAMPLER_IN_THREAD, Incident
 from greenai.core.course import slept_ns, stopped_ns
 from greenai.core.run_energy import unnoticed_s
+from greenai.core.suspension import suspended_ns
 from greenai.core.text import Text
 from greenai.core.units import NS_PER_S
 from greenai.core.vocabulary import Role
@@ -76,20 +77,24 @@ _SLEPT = Text(
     de="Der Rechner {host} schlief während des Laufs {slept}; Dauer und Energie sind ohne diese Zeit.",
     en="The machine {host} was suspended for {slept} during the run; duration and energy are without that time.",
 )
+_SUSPENDED = Text(
+    de="{host}: Slurm hielt den Job {time} lang an (suspend); was der Knoten in dieser Zeit brauchte, ist nicht "
+    "seins und hier unbekannt.",
+    en="{host}: Slurm had the job suspended for {time}; what the node took in that time is not the job's, and "
+    "unknown here.",
+)
 _BAD_LINES = Text(
     de="{count} Zeilen oder Dateien des Journals sind beschädigt und wurden übersprungen.",
     en="{count} lines or files of the journal are damaged and were skipped.",
 )
 
 
-def run_incidents(
-    log: RunLog, owner: ProcessLog | None, energy: Energy, duration_s: float
-) -> tuple[Incident, ...]:
-    """Return all incidents of a run, each once.
+def run_incidents(log: RunLog, first: ProcessLog, energy: Energy, duration_s: float) -> tuple[Incident, ...]:
+    """Return all incidents of a run, each once; those of the nodes of a batch job are in ``core.job_nodes``.
 
     Args:
-        log: The journals.
-        owner: The process that started the run, None if its journal is missing.
+        log: The journals; nothing is asked of their readings.
+        first: The process that describes the run.
         energy: The run's energy.
         duration_s: The run's length.
     """
@@ -101,15 +106,18 @@ def run_incidents(
     incidents = list(found.values())
     if any(process.lines for process in log.processes) and not any(p.channels for p in log.processes):
         incidents.append(_NOTHING)
-    if owner is None:
+    if first.role not in (Role.OWNER, Role.NODE):
         incidents.append(_NO_OWNER)
-    elif owner.meta.get("sampler_process") and SAMPLER_IN_THREAD not in {code for code, _ in found}:
-        incidents += _sampler_trouble(log, owner.host)
-    for host in sorted({process.host for process in log.processes}):
-        asleep_ns = slept_ns(log, host)
+    elif first.meta.get("sampler_process") and SAMPLER_IN_THREAD not in {code for code, _ in found}:
+        incidents += _sampler_trouble(log, first.host)
+    for host, here in sorted(log.by_host().items()):
+        asleep_ns = slept_ns(here)
         if asleep_ns:
             message = _SLEPT.format(host=host, slept=_duration(asleep_ns / NS_PER_S))
             incidents.append(Incident("machine_slept", message))
+        stopped_s = suspended_ns(here) / NS_PER_S
+        if stopped_s:
+            incidents.append(Incident("job_suspended", _SUSPENDED.format(host=host, time=_duration(stopped_s))))
     bad = sum(process.bad_lines for process in log.processes) + log.unreadable_files
     if bad:
         incidents.append(Incident("journal_damaged", _BAD_LINES.format(count=bad)))

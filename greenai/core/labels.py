@@ -47,7 +47,14 @@ SCOPE = {
 }
 POLICY = {
     "cpu_time_share": Text(de="Anteil an der CPU-Zeit", en="share of CPU time"),
+    "cpu_allotment_share": Text(de="Anteil der zugeteilten CPUs", en="share of the CPUs that were allotted"),
     "memory_share": Text(de="Anteil am belegten Speicher", en="share of memory in use"),
+    "job_cpu_time_share": Text(
+        de="Anteil an der CPU-Zeit aller Jobs des Knotens", en="share of the CPU time of all jobs on the node"
+    ),
+    "job_memory_share": Text(
+        de="Anteil am Speicher aller Jobs des Knotens", en="share of the memory of all jobs on the node"
+    ),
     "sm_share": Text(de="Anteil an der Rechenarbeit der GPU", en="share of the GPU's work"),
     "parts_share": Text(de="Anteil an der Energie der Teile", en="share of the parts' energy"),
     "gpu_part_share": Text(

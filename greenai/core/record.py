@@ -12,6 +12,7 @@ from greenai.core.footprint import NO_COST, NO_EMISSIONS
 from greenai.core.requests import NO_REQUESTS
 
 if TYPE_CHECKING:
+    from greenai.core.batch_job import BatchJob
     from greenai.core.channel import Quality
     from greenai.core.checkpoints import CheckpointEnergy
     from greenai.core.collector import Incident
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 # Incidents which mean that the total is less than the truth.
-_INCOMPLETE = frozenset({"energy_incomplete", "energy_unknown"})
+_INCOMPLETE = frozenset({"energy_incomplete", "energy_unknown", "node_missing", "node_silent"})
 
 
 @dataclass(frozen=True, slots=True)
 class WindowEnergy:
-    """Energy of a named window, over the counted channels of its host.
+    """Energy of a named window, over the counted channels of its host; a job step's, over those of its hosts.
 
     Attributes:
         parent: Name of the window around it, if there is one.
@@ -112,6 +113,7 @@ class RunRecord:
         checkpoints: Oldest first.
         emissions: None until a footprint is applied, see ``carbon.footprint``.
         cost: The same.
+        accounting: What Slurm's accounting says of its job; None before ``greenai slurm import``.
     """
 
     id: str
@@ -144,6 +146,7 @@ class RunRecord:
     checkpoints: tuple[CheckpointEnergy, ...] = ()
     emissions: Emissions | None = None
     cost: Cost | None = None
+    accounting: BatchJob | None = None
 
     @property
     def energy_j(self) -> float | None:
@@ -197,7 +200,7 @@ class RunRecord:
             "ended_at": timestamp(self.ended_ms),
             "hosts": list(self.hosts),
             "tags": dict(self.tags),
-            "slurm": dict(self.slurm) if self.slurm is not None else None,
+            "slurm": self._slurm_facts(),
             "environment": dict(self.environment),
             "energy": self.energy.to_dict(language),
             "windows": [_started(window) for window in self.windows],
@@ -221,6 +224,11 @@ class RunRecord:
             "journal": asdict(self.journal),
         }
 
+    def _slurm_facts(self) -> dict[str, Any] | None:
+        if self.slurm is None or self.accounting is None:
+            return dict(self.slurm) if self.slurm is not None else None
+        return {**self.slurm, "accounting": _published(self.accounting)}
+
 
 def timestamp(t_ms: int | None) -> str | None:
     """Write epoch milliseconds as ISO 8601 in UTC, e.g. 2026-11-21T12:00:00.000Z."""
@@ -228,6 +236,16 @@ def timestamp(t_ms: int | None) -> str | None:
         return None
     moment = datetime.fromtimestamp(t_ms / 1000, tz=UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _published(job: BatchJob) -> dict[str, Any]:
+    values = job.to_json()
+    values["steps"] = list(values["steps"])
+    for part in (values, *values["steps"]):
+        for name in ("submit", "start", "end"):
+            if f"{name}_ms" in part:
+                part[f"{name}_at"] = timestamp(part.pop(f"{name}_ms"))
+    return values
 
 
 def _started(part: WindowEnergy | Hour | CheckpointEnergy) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from greenai.core.activity import Activity, Meter, activity, rising
@@ -10,44 +11,65 @@ from greenai.core.requests import Hour, Requests
 from greenai.core.units import NS_PER_HOUR, NS_PER_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from greenai.core.condensed import CondensedHour
-    from greenai.core.cover import Key
-    from greenai.core.events import ProcessLog, RunLog
+    from greenai.core.energy_curve import EnergyCurve
+    from greenai.core.events import ProcessLog
     from greenai.core.sketch import Sketch
-    from greenai.core.traces import ChannelTrace, Span
+    from greenai.core.traces import Span
 
 
-def service(
-    log: RunLog,
-    found: Mapping[Key, ChannelTrace],
-    chosen: Collection[Key],
-    spans: Mapping[str, Span],
-    over: Mapping[str, Sequence[CondensedHour]] | None = None,
-) -> tuple[Requests | None, tuple[Hour, ...]]:
+@dataclass(frozen=True, slots=True)
+class HostService:
+    """What one host did in the hours of a run.
+
+    Attributes:
+        hours: Number of each hour since the epoch, when its part began (epoch ns), and what was done in it.
+        serves: Whether anybody there counts requests.
+        units: What those who do call their units.
+    """
+
+    hours: tuple[tuple[int, int, Activity], ...]
+    serves: bool
+    units: frozenset[str | None] = frozenset()
+
+
+def of_host(
+    here: Sequence[ProcessLog],
+    curves: Sequence[EnergyCurve],
+    span: Span,
+    over: Sequence[CondensedHour] = (),
+) -> HostService:
+    """Return what a host did, hour by hour.
+
+    Args:
+        here: Its processes.
+        curves: The run's energy, one curve for each counted channel.
+        span: Start and end on its monotonic clock.
+        over: The hours that were evaluated on their own.
+    """
+    meters = [meter_of(process) for process in here if process.activity]
+    hours = [(hour.number, here[0].wall_at(hour.t0_ns), hour.done) for hour in over]
+    start_ns = over[-1].t1_ns if over else span[0]
+    for number, part in hours_of(here[0], (start_ns, span[1])):
+        hours.append((number, here[0].wall_at(part[0]), activity(curves, meters, part)))
+    units = frozenset(process.meta.get("unit") for process in here if process.activity)
+    return HostService(tuple(hours), bool(meters) or bool(over), units)
+
+
+def service(hosts: Iterable[HostService]) -> tuple[Requests | None, tuple[Hour, ...]]:
     """Return the requests of a run and its hours; None and nothing if it serves none.
 
     Args:
-        log: The journals.
-        found: The channels with their curves.
-        chosen: Which of them are counted.
-        spans: The hosts to look at, each with start and end on its monotonic clock.
-        over: By host the hours that were evaluated on their own.
+        hosts: What each of them did.
     """
     hours: dict[int, list[tuple[int, Activity]]] = defaultdict(list)  # when it began, and what was done
     serves = False
-    for host, span in spans.items():
-        here = [process for process in log.processes if process.host == host]
-        meters = [meter_of(process) for process in here if process.activity]
-        past = (over or {}).get(host, ())
-        serves = serves or bool(meters) or bool(past)
-        for hour in past:
-            hours[hour.number].append((here[0].wall_at(hour.t0_ns), hour.done))
-        start_ns = past[-1].t1_ns if past else span[0]
-        curves = [found[key].own for key in sorted(chosen) if key[0] == host]
-        for number, part in hours_of(here[0], (start_ns, span[1])):
-            hours[number].append((here[0].wall_at(part[0]), activity(curves, meters, part)))
+    for host in hosts:
+        serves = serves or host.serves
+        for number, wall_ns, done in host.hours:
+            hours[number].append((wall_ns, done))
     if not serves:
         return None, ()
     whole = Activity()
@@ -62,9 +84,9 @@ def service(
     return _requests(whole), tuple(rows)
 
 
-def served_units(log: RunLog, requests: Requests | None, unit: str | None) -> float:
+def served_units(hosts: Iterable[HostService], requests: Requests | None, unit: str | None) -> float:
     """Return the requests' units as far as they are those of the run: a run may count others."""
-    said = {process.meta.get("unit") for process in log.processes if process.activity}
+    said = {name for host in hosts for name in host.units}
     if requests is None or said != {unit}:
         return 0.0
     return requests.units

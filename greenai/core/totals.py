@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import sqrt
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from greenai.core.uncertainty import Bounds, channel_bounds, total_bounds
 from greenai.core.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from greenai.core.channel import Channel
     from greenai.core.cover import Key
@@ -36,14 +36,15 @@ _NO_SHARE = "share_unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class _Spread:
+class Spread:
     """By how much an energy may be off because it was shared out, joules."""
 
     low_j: float = 0.0
     high_j: float = 0.0
 
-    def plus(self, other: _Spread) -> _Spread:
-        return _Spread(self.low_j + other.low_j, self.high_j + other.high_j)
+    def plus(self, other: Spread) -> Spread:
+        """Return both together."""
+        return Spread(self.low_j + other.low_j, self.high_j + other.high_j)
 
     def around(self, bounds: Bounds) -> Bounds:
         """Widen an interval by this, as an error independent of it."""
@@ -79,45 +80,85 @@ def with_rest(
     return result
 
 
+@dataclass(frozen=True, slots=True)
+class ChannelSum:
+    """What a channel adds to a run.
+
+    Attributes:
+        channel: The channel.
+        row: Its energy as the record shows it.
+        sensor: The interval its sensor leaves, without what sharing out adds; None if its energy is unknown.
+        spread: What sharing out adds.
+    """
+
+    channel: Channel
+    row: ChannelEnergy
+    sensor: Bounds | None = None
+    spread: Spread = field(default_factory=Spread)
+
+
 def energy_of(
     traces: Mapping[Key, ChannelTrace], spans: Mapping[str, Span], scope: Scope, *, count_rest: bool
 ) -> tuple[Energy, frozenset[Key]]:
-    """Return the energy of a run, and which channels it is the sum of.
+    """Return the energy of a run, and which channels it is the sum of. See ``channel_sums``."""
+    sums, chosen = channel_sums(traces, spans, count_rest=count_rest)
+    return total_of(sums, scope), chosen
+
+
+def channel_sums(
+    traces: Mapping[Key, ChannelTrace], spans: Mapping[str, Span], *, count_rest: bool
+) -> tuple[list[ChannelSum], frozenset[Key]]:
+    """Return what each channel adds to a run, and which are counted.
 
     Args:
         traces: All channels, see ``with_rest``.
         spans: The run's length on each host.
-        scope: Whose energy it is.
         count_rest: Whether the estimate of the rest of the node is part of the total.
     """
-    chosen = _choose({k: t for k, t in traces.items() if count_rest or not _is_rest(t.channel)}, spans)
-    rows = []
-    parts: list[tuple[Channel, Bounds]] = []
-    spreads: dict[str | None, _Spread] = defaultdict(_Spread)
-    firm_j = machine_j = 0.0
+    chosen = _choose({k: t for k, t in traces.items() if count_rest or not is_rest(t.channel)}, spans)
+    counted_channels = [traces[key].channel for key in sorted(chosen)]
+    sums = []
     for key, trace in traces.items():
         row, sensor, spread = _row(trace, spans[key[0]])
-        if key in chosen and sensor is not None:
-            whole_id = None
-            parts.append((trace.channel, sensor))
+        is_counted = key in chosen and sensor is not None
+        whole_id = None if is_counted else part_of(trace.channel, counted_channels)
+        row = replace(row, counted=is_counted, part_of=whole_id)
+        sums.append(ChannelSum(trace.channel, row, sensor, spread))
+    return sums, chosen
+
+
+def total_of(sums: Iterable[ChannelSum], scope: Scope) -> Energy:
+    """Add up channels, of one host or of many.
+
+    Args:
+        sums: What each of them adds.
+        scope: Whose energy it is.
+    """
+    rows: list[ChannelEnergy] = []
+    parts: list[tuple[Channel, Bounds]] = []
+    spreads: dict[str | None, Spread] = defaultdict(Spread)
+    firm_j = machine_j = 0.0
+    for each in sums:
+        row = each.row
+        rows.append(row)
+        if row.counted and each.sensor is not None:
+            parts.append((each.channel, each.sensor))
             # One rule errs alike everywhere: a program that draws more than its share of the CPU time does so on
             # both sockets.
-            spreads[trace.policy] = spreads[trace.policy].plus(spread)
-            firm_j += sensor.value_j if row.quality is not Quality.ESTIMATED else 0.0
+            spreads[row.policy] = spreads[row.policy].plus(each.spread)
+            firm_j += each.sensor.value_j if row.quality is not Quality.ESTIMATED else 0.0
             machine_j += row.machine_energy_j or 0.0
-        else:
-            whole_id = part_of(trace.channel, [traces[other].channel for other in sorted(chosen)])
-        rows.append(replace(row, counted=key in chosen and sensor is not None, part_of=whole_id))
     if not parts:
-        return Energy(None, None, None, None, scope.value, None, tuple(rows)), chosen
+        return Energy(None, None, None, None, scope.value, None, tuple(rows))
     total = total_bounds(parts)
     for spread in spreads.values():
         total = spread.around(total)
     share = firm_j / total.value_j if total.value_j > 0 else None
-    return Energy(total.value_j, total.low_j, total.high_j, share, scope.value, machine_j, tuple(rows)), chosen
+    return Energy(total.value_j, total.low_j, total.high_j, share, scope.value, machine_j, tuple(rows))
 
 
-def _is_rest(channel: Channel) -> bool:
+def is_rest(channel: Channel) -> bool:
+    """Say whether a channel is the estimate of the rest of the node."""
     return channel.collector == rest.COLLECTOR
 
 
@@ -133,7 +174,7 @@ def _choose(traces: Mapping[Key, ChannelTrace], spans: Mapping[str, Span]) -> fr
     return counted(known, energies_j)
 
 
-def _row(trace: ChannelTrace, span: Span) -> tuple[ChannelEnergy, Bounds | None, _Spread]:
+def _row(trace: ChannelTrace, span: Span) -> tuple[ChannelEnergy, Bounds | None, Spread]:
     """Return the row of a channel, the interval its sensor leaves, and what sharing out adds to it."""
     channel = trace.channel
     duration_s = (span[1] - span[0]) / NS_PER_S
@@ -167,13 +208,13 @@ def _row(trace: ChannelTrace, span: Span) -> tuple[ChannelEnergy, Bounds | None,
     return row, sensor, spread
 
 
-def _spread(trace: ChannelTrace, machine: EnergyAmount, own: EnergyAmount) -> _Spread:
+def _spread(trace: ChannelTrace, machine: EnergyAmount, own: EnergyAmount) -> Spread:
     """Return what sharing out by use adds. How far a collector's own ``share`` may be off, its channel says."""
     theirs_j = (machine.energy_j or 0.0) * trace.channel.share
     if own.energy_j is None or trace.policy == trace.channel.policy or theirs_j <= 0:
-        return _Spread()
+        return Spread()
     low_rel, high_rel = allocation_bounds(min(own.energy_j / theirs_j, 1.0))
-    return _Spread(low_rel * own.energy_j, high_rel * own.energy_j)
+    return Spread(low_rel * own.energy_j, high_rel * own.energy_j)
 
 
 def _half_width(bounds: Bounds) -> float:

@@ -12,6 +12,7 @@ from greenai.core.cover import counted
 from greenai.core.energy import integrate
 from greenai.core.energy_curve import EnergyAmount, EnergyCurve, EnergyInterval
 from greenai.core.series import Series
+from greenai.core.suspension import suspensions, without
 from greenai.core.units import NS_PER_S
 from greenai.core.vocabulary import Scope
 from greenai.core.zeros import one_zero
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from greenai.core.allocation import ShareStep
     from greenai.core.channel import Channel
     from greenai.core.cover import Key
-    from greenai.core.events import ProcessLog, RunLog
+    from greenai.core.events import ProcessLog
     from greenai.core.reading import Reading
+    from greenai.core.suspension import Suspension
     from greenai.core.usage import Usage
 
 # A gauge that was not read for this many of its beats, and for this long, was blind meanwhile. One that renews its
@@ -80,30 +82,29 @@ class _Integrated:
     lost: Mapping[str, int]
 
 
-def traces(log: RunLog, spans: Mapping[str, Span], scope: Scope) -> dict[Key, ChannelTrace]:
-    """Return every channel of a run with its curves.
+def traces(here: Sequence[ProcessLog], span: Span, scope: Scope) -> dict[Key, ChannelTrace]:
+    """Return every channel of a run on one host with its curves.
 
     Args:
-        log: The journals.
-        spans: The hosts to look at, each with start and end of the run on its monotonic clock.
+        here: What the journals of the host's processes say.
+        span: Start and end of the run on its monotonic clock.
         scope: Whose energy the run is; except for MACHINE it is shared out by use.
     """
-    found = _integrated(log, spans)
-    result: dict[Key, ChannelTrace] = {}
-    for host in sorted(spans):
-        usages = _usages(log, host) if scope is not Scope.MACHINE else None
-        here = {key: item for key, item in found.items() if key[0] == host}
-        result |= _of_host(here, usages)
+    found = _integrated(here, span)
+    result = _of_host(found, None if scope is Scope.MACHINE else _usages(here), suspensions(here))
     return {key: result[key] for key in found}
 
 
-def _of_host(found: Mapping[Key, _Integrated], usages: Sequence[Usage] | None) -> dict[Key, ChannelTrace]:
+def _of_host(
+    found: Mapping[Key, _Integrated], usages: Sequence[Usage] | None, stopped: Sequence[Suspension]
+) -> dict[Key, ChannelTrace]:
     result: dict[Key, ChannelTrace] = {}
     of_wholes: tuple[str, list[ShareStep]] | None = None
     for key, item in sorted(found.items(), key=lambda pair: pair[1].channel.component in _WHOLES):
         channel, machine = item.channel, EnergyCurve(item.intervals)
         theirs = _scaled(item.intervals, channel.share)  # of those who may use it
-        policy, own = channel.policy, machine if channel.policy is None else EnergyCurve(theirs)
+        theirs = without(theirs, stopped) if stopped else theirs
+        policy, own = channel.policy, machine if theirs is item.intervals else EnergyCurve(theirs)
         rule: str | None = None
         if usages is not None and channel.policy != ALLOTMENT:
             if channel.component in _WHOLES:
@@ -143,23 +144,18 @@ def _scaled(intervals: Sequence[EnergyInterval], share: float) -> Sequence[Energ
     ]
 
 
-def _integrated(log: RunLog, spans: Mapping[str, Span]) -> dict[Key, _Integrated]:
+def _integrated(here: Sequence[ProcessLog], span: Span) -> dict[Key, _Integrated]:
     channels: dict[Key, Channel] = {}
     readings: dict[Key, list[Sequence[Reading]]] = defaultdict(list)
-    interval_s: dict[str, float] = defaultdict(float)
-    for process in log.processes:
-        if process.host in spans:
-            interval_s[process.host] = max(interval_s[process.host], process.interval_s)
-            for channel in process.channels:
-                key = (channel.host, channel.id)
-                # The same counter by another door, as one process may use and another not: then zeros differ.
-                if channel.per_process or key not in channels:
-                    channels[key] = channel
-                readings[channel.host, channel.id].append(process.readings.get(channel.id, ()))
-    return {
-        key: _integrate(channel, readings[key], interval_s[key[0]], spans[key[0]])
-        for key, channel in channels.items()
-    }
+    interval_s = max((process.interval_s for process in here), default=0.0)
+    for process in here:
+        for channel in process.channels:
+            key = (channel.host, channel.id)
+            # The same counter by another door, as one process may use and another not: then zeros differ.
+            if channel.per_process or key not in channels:
+                channels[key] = channel
+            readings[key].append(process.readings.get(channel.id, ()))
+    return {key: _integrate(channel, readings[key], interval_s, span) for key, channel in channels.items()}
 
 
 def _integrate(
@@ -177,6 +173,5 @@ def _integrate(
     return _Integrated(channel, every, integration.intervals, failed + Counter(integration.rejected))
 
 
-def _usages(log: RunLog, host: str) -> list[Usage]:
-    here: list[ProcessLog] = [process for process in log.processes if process.host == host]
+def _usages(here: Sequence[ProcessLog]) -> list[Usage]:
     return sorted((u for process in here for u in process.usages), key=lambda usage: usage.t_mono_ns)

@@ -16,11 +16,14 @@ class Usage:
     Attributes:
         t_mono_ns: Monotonic time.
         own_cpu_us: CPU time of the tracked work (process tree or cgroup), cumulated, microseconds.
-        machine_cpu_us: CPU time of everything on the machine, cumulated, microseconds.
+        machine_cpu_us: CPU time of everything on the machine, cumulated, microseconds; of all batch jobs on it if
+            ``of_jobs``.
         own_memory_bytes: Memory that the tracked work holds.
-        machine_memory_bytes: Memory in use on the machine.
+        machine_memory_bytes: Memory in use on the machine, or by all batch jobs on it.
         gpu_shares: By channel id of a GPU on which others computed since the last time: the tracked work's share
             (0..1) of it. None where nobody looked.
+        of_jobs: The tracked work is a batch job, and put beside all jobs on the machine, not beside everything:
+            what the system itself does is then spread over them, and the shares of all jobs add up to 1.
     """
 
     t_mono_ns: int
@@ -29,3 +32,4 @@ class Usage:
     own_memory_bytes: int | None = None
     machine_memory_bytes: int | None = None
     gpu_shares: Mapping[str, float] | None = None
+    of_jobs: bool = False

@@ -10,13 +10,15 @@ class Role(StrEnum):
 
     The owner started the run and marks its start and stop; its sampler ticks beside it; members (a tracked program
     inside ``greenai run``, a worker) mark windows only. The ranks of a group mark their own start and stop: the
-    run lasts from the first start to the last stop.
+    run lasts from the first start to the last stop. So do the collectors of a batch job, one on each of its nodes;
+    they sample themselves, and the first of them describes the run where it has no owner.
     """
 
     OWNER = "owner"
     RANK = "rank"
     SAMPLER = "sampler"
     MEMBER = "member"
+    NODE = "node"
 
 
 class RunState(StrEnum):

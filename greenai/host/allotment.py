@@ -19,10 +19,10 @@ from greenai.host.cgroup import (
     is_container,
     memory_limit_bytes,
     own_cgroup,
-    slurm_job_cgroup,
 )
 from greenai.host.cpu import logical_cpus
 from greenai.host.machine import once_per_host, read_text
+from greenai.host.slurm_cgroup import slurm_job_cgroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable

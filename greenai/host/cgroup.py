@@ -34,15 +34,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from greenai.host.machine import read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from greenai.host.machine import Host
 
-_UNIFIED = ""  # the name under which version 2 goes here; /proc/<pid>/cgroup gives it none
-_CONTROLLERS = ("cpuacct", "cpu", "cpuset", "memory")
+CONTROLLERS = ("cpuacct", "cpu", "cpuset", "memory")
+"""Those of version 1 that matter here."""
+UNIFIED = ""
+"""The name under which version 2 goes here; ``/proc/<pid>/cgroup`` gives it none."""
+
 _NO_LIMIT_BYTES = 1 << 60  # version 1 has no word for "none", only a number nobody's memory reaches
-# Slurm: /slurm_n1/uid_1000/job_5/step_0/task_0 (v1), /system.slice/n1_slurmstepd.scope/job_5/... (v2, >= 22.05).
-_SLURM_JOB = re.compile(r"^(.*/[^/]*slurm[^/]*(?:/uid_\d+)?/job_\d+)(?:/.*)?$")
 # Docker, Podman, containerd, CRI-O, Kubernetes and LXC, where the container sees the host's paths.
 _CONTAINER = re.compile(r"docker|libpod|containerd|crio|kubepods|/lxc")
 _ESCAPED = re.compile(r"\\([0-7]{3})")
@@ -71,6 +72,20 @@ class Cgroup(NamedTuple):
     cpuset_folder: Path | None = None
 
 
+class Mount(NamedTuple):
+    """A mounted hierarchy.
+
+    Attributes:
+        names: Its controllers; ``UNIFIED`` for version 2.
+        root: Path of the group that is its topmost folder.
+        folder: Where it is mounted.
+    """
+
+    names: frozenset[str]
+    root: str
+    folder: Path
+
+
 def own_cgroup(host: Host, pid: str = "self") -> Cgroup | None:
     """Return the group a process is in; None if there is none or its folder cannot be seen from here.
 
@@ -78,18 +93,72 @@ def own_cgroup(host: Host, pid: str = "self") -> Cgroup | None:
         host: The machine.
         pid: A process id, or ``self``.
     """
-    return _find(host, pid, lambda path: path)
+    return find_cgroup(host, pid, lambda path: path)
 
 
-def slurm_job_cgroup(host: Host) -> Cgroup | None:
-    """Return the group of the whole Slurm job (not of the step or task) that this process is in.
+def find_cgroup(host: Host, pid: str, cut: Callable[[str], str | None]) -> Cgroup | None:
+    """Return the group that holds a process, or one above that.
 
-    None outside of a job, and where Slurm makes no groups for CPU time or memory (``proctrack/linuxproc``), or
-    where a container's namespace hides it.
+    Args:
+        host: The machine.
+        pid: A process id, or ``self``.
+        cut: Makes of a path the one that is asked for, or None.
     """
-    if "SLURM_JOB_ID" not in host.environ:
-        return None
-    return _find(host, "self", _slurm_job_path)
+    handles = {name: path for name, full in _handles(host.proc_root / pid) if (path := cut(full)) is not None}
+    return cgroup_of_paths(mounts_of(host, pid), handles)
+
+
+def cgroup_of_paths(mounts: Sequence[Mount], paths: Mapping[str, str]) -> Cgroup | None:
+    """Return the group with these paths, None if it has no folder here.
+
+    Args:
+        mounts: What is mounted, see ``mounts_of``.
+        paths: By controller (``UNIFIED`` for version 2).
+    """
+    folders = {name: folder for name, path in paths.items() if (folder := folder_of(mounts, name, path))}
+    cpu, memory = folders.get("cpuacct"), folders.get("memory")
+    found = cpu or memory
+    if found is not None:
+        path = paths["cpuacct" if cpu else "memory"]
+        group = Cgroup(1, cpu or found, memory or found, path)
+        return group._replace(quota_folder=folders.get("cpu"), cpuset_folder=folders.get("cpuset"))
+    unified = folders.get(UNIFIED)
+    return Cgroup(2, unified, unified, paths[UNIFIED]) if unified is not None else None
+
+
+def mounts_of(host: Host, pid: str = "self") -> list[Mount]:
+    """Return the hierarchies that a process sees mounted, the latest mount first: it hides the others."""
+    mounts: list[Mount] = []
+    for line in reversed((read_text(host.proc_root / pid / "mountinfo") or "").splitlines()):
+        before, _, after = line.partition(" - ")
+        fields, kind = before.split(" "), after.split(" ")
+        if len(fields) < 6 or len(kind) < 3 or kind[0] not in ("cgroup", "cgroup2"):  # noqa: PLR2004
+            continue
+        names = frozenset(kind[2].split(",")) if kind[0] == "cgroup" else frozenset({UNIFIED})
+        point = _unescape(fields[4])
+        in_sysfs = point.startswith("/sys/")
+        folder = host.sys_root / point[5:] if in_sysfs else Path(point)
+        mounts.append(Mount(names, _unescape(fields[3]), folder))
+    return mounts
+
+
+def folder_of(mounts: Sequence[Mount], name: str, path: str) -> Path | None:
+    """Return the folder of a group, None if it cannot be seen from here.
+
+    Args:
+        mounts: What is mounted.
+        name: The controller.
+        path: The group's path as ``/proc`` names it.
+    """
+    wanted = [part for part in path.split("/") if part]
+    for names, root, point in mounts:
+        above = [part for part in root.split("/") if part]
+        below = wanted[len(above) :]
+        if name in names and wanted[: len(above)] == above and ".." not in below:
+            folder = point.joinpath(*below)
+            if folder.is_dir():
+                return folder
+    return None
 
 
 def is_container(cgroup: Cgroup) -> bool:
@@ -189,62 +258,16 @@ def cpu_list(text: str) -> frozenset[int]:
     return frozenset(numbers)
 
 
-def _find(host: Host, pid: str, cut: Callable[[str], str | None]) -> Cgroup | None:
-    """Resolve a process's groups, each of its paths cut to the part that is asked for."""
-    process = host.proc_root / pid
-    handles = {name: path for name, full in _handles(process) if (path := cut(full)) is not None}
-    mounts = list(_mounts(host, process))
-    folders = {name: folder for name, path in handles.items() if (folder := _folder(mounts, name, path))}
-    cpu, memory = folders.get("cpuacct"), folders.get("memory")
-    found = cpu or memory
-    if found is not None:
-        path = handles["cpuacct" if cpu else "memory"]
-        group = Cgroup(1, cpu or found, memory or found, path)
-        return group._replace(quota_folder=folders.get("cpu"), cpuset_folder=folders.get("cpuset"))
-    unified = folders.get(_UNIFIED)
-    return Cgroup(2, unified, unified, handles[_UNIFIED]) if unified is not None else None
-
-
 def _handles(process: Path) -> Iterator[tuple[str, str]]:
     """Yield (controller, path) from ``/proc/<pid>/cgroup``."""
     for line in (read_text(process / "cgroup") or "").splitlines():
         number, _, rest = line.partition(":")
         names, _, path = rest.partition(":")
         if number == "0" and not names:
-            yield _UNIFIED, path
+            yield UNIFIED, path
         for name in names.split(","):
-            if name in _CONTROLLERS:
+            if name in CONTROLLERS:
                 yield name, path
-
-
-def _mounts(host: Host, process: Path) -> Iterator[tuple[frozenset[str], str, Path]]:
-    """Yield (controllers, root, folder) of each mounted hierarchy, the latest mount first: it hides the others."""
-    for line in reversed((read_text(process / "mountinfo") or "").splitlines()):
-        before, _, after = line.partition(" - ")
-        fields, kind = before.split(" "), after.split(" ")
-        if len(fields) < 6 or len(kind) < 3 or kind[0] not in ("cgroup", "cgroup2"):  # noqa: PLR2004
-            continue
-        names = frozenset(kind[2].split(",")) if kind[0] == "cgroup" else frozenset({_UNIFIED})
-        point = _unescape(fields[4])
-        in_sysfs = point.startswith("/sys/")
-        yield names, _unescape(fields[3]), host.sys_root / point[5:] if in_sysfs else Path(point)
-
-
-def _folder(mounts: list[tuple[frozenset[str], str, Path]], name: str, path: str) -> Path | None:
-    wanted = [part for part in path.split("/") if part]
-    for names, root, point in mounts:
-        above = [part for part in root.split("/") if part]
-        below = wanted[len(above) :]
-        if name in names and wanted[: len(above)] == above and ".." not in below:
-            folder = point.joinpath(*below)
-            if folder.is_dir():
-                return folder
-    return None
-
-
-def _slurm_job_path(path: str) -> str | None:
-    match = _SLURM_JOB.match(path)
-    return match.group(1) if match else None
 
 
 def _upwards(folder: Path) -> Iterator[Path]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class CommandResult(NamedTuple):
@@ -23,17 +23,29 @@ class CommandResult(NamedTuple):
 
 NOT_FOUND = "not_found"
 TIMEOUT = "timeout"
+_ENVIRON = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin:/opt/rocm/bin", "LC_ALL": "C"}
 
 
-def run_command(command: Sequence[str], timeout_s: float) -> CommandResult:
+class RunCommand(Protocol):
+    """Runs a program; see ``run_command``."""
+
+    def __call__(
+        self, command: Sequence[str], timeout_s: float, environ: Mapping[str, str] | None = None, /
+    ) -> CommandResult:
+        """Run it to its end."""
+
+
+def run_command(
+    command: Sequence[str], timeout_s: float, environ: Mapping[str, str] | None = None, /
+) -> CommandResult:
     """Run a program to its end.
 
-    It gets no input, a fixed PATH and the language C, and a session of its own: a Ctrl-C meant for the tracked
-    program does not reach it.
+    It gets no input, and a session of its own: a Ctrl-C meant for the tracked program does not reach it.
 
     Args:
         command: Program and arguments; no shell is involved.
         timeout_s: It is killed after this many seconds, with everything it started.
+        environ: Its environment variables; by default only a fixed PATH and the language C.
     """
     import subprocess
 
@@ -43,7 +55,7 @@ def run_command(command: Sequence[str], timeout_s: float) -> CommandResult:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin:/opt/rocm/bin", "LC_ALL": "C"},
+            env=_ENVIRON if environ is None else environ,
             start_new_session=True,
         )
     except (FileNotFoundError, NotADirectoryError):

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 _SLURM = {
     "job_id": "SLURM_JOB_ID",
+    "job_name": "SLURM_JOB_NAME",
     "step_id": "SLURM_STEP_ID",
     "array_job_id": "SLURM_ARRAY_JOB_ID",
     "array_task_id": "SLURM_ARRAY_TASK_ID",
+    "het_size": "SLURM_HET_SIZE",
     "restart_count": "SLURM_RESTART_COUNT",
     "cluster": "SLURM_CLUSTER_NAME",
     "partition": "SLURM_JOB_PARTITION",
+    "account": "SLURM_JOB_ACCOUNT",
     "nodelist": "SLURM_JOB_NODELIST",
 }
 
@@ -43,7 +46,8 @@ def slurm_facts(host: Host) -> dict[str, str] | None:
     """Return what Slurm's environment says about the job, None outside of a job."""
     if "SLURM_JOB_ID" not in host.environ:
         return None
-    return {key: host.environ[name] for key, name in _SLURM.items() if name in host.environ}
+    found = {key: host.environ[name] for key, name in _SLURM.items() if name in host.environ}
+    return {**found, "restart_count": found.get("restart_count", "0")}  # unset before the first requeue
 
 
 def environment_facts(host: Host) -> dict[str, Any]:

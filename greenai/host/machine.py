@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from greenai.host.amdsmi import AmdSmiLoad, load_amdsmi
-from greenai.host.commands import CommandResult, run_command
+from greenai.host.commands import RunCommand, run_command
 from greenai.host.nvml import NvmlLoad, load_nvml
 from greenai.host.perf import PerfCounter, open_perf_counter
 from greenai.host.web import JsonAnswer, fetch_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
 
 _T = TypeVar("_T")
@@ -83,7 +83,7 @@ class Host:
         clock: Its clocks.
         load_nvml: Loads NVIDIA's library, or says why not.
         load_amdsmi: Loads AMD's library, or says why not.
-        run_command: Runs a program: (command, timeout in seconds).
+        run_command: Runs a program: (command, timeout in seconds, environment variables).
         open_perf_counter: Opens a kernel counter: (PMU type, config, CPU); raises OSError.
         fetch_json: Asks a management controller: (url, user, password, timeout in seconds, verify TLS).
         platform: As ``sys.platform`` says.
@@ -100,7 +100,7 @@ class Host:
     dev_root: Path = Path("/dev")
     run_root: Path = Path("/run")
     load_amdsmi: Callable[[], AmdSmiLoad] = load_amdsmi
-    run_command: Callable[[Sequence[str], float], CommandResult] = run_command
+    run_command: RunCommand = run_command
     open_perf_counter: Callable[[int, int, int], PerfCounter] = open_perf_counter
     fetch_json: Callable[[str, str | None, str | None, float, bool], JsonAnswer] = fetch_json
     platform: str = sys.platform

@@ -1,8 +1,9 @@
 """``python -m greenai.ingest FOLDER...``: take runs into the database that GREENAI_DB names, quietly.
 
 Started by the sampler when a run is over, and each hour of a service, whose past it condenses. With ``--condense``
-it does nothing but that. The first process of a container starts it at its end, for all of its runs. Whatever goes
-wrong, the journal stays, and the next reader takes it in.
+it does nothing but that; with ``--hosts`` it helps another process with a run of many hosts. The first process of
+a container starts it at its end, for all of its runs. Whatever goes wrong, the journal stays, and the next reader
+takes it in.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from contextlib import closing
 from pathlib import Path
 
 from greenai.core.errors import GreenAIError
-from greenai.ingest.ingest import condense_folder, ingest_folder
+from greenai.ingest.ingest import condense_folder, ingest_folder, without_collector
+from greenai.ingest.workers import serve
 from greenai.settings import load_settings
 from greenai.store import open_store
 
@@ -22,6 +24,10 @@ def main() -> int:
     """Take in the runs; 1 if that failed for any of them."""
     code = 0
     try:
+        if sys.argv[1] == "--hosts":
+            with without_collector():
+                serve()
+            return 0
         if sys.argv[1] == "--condense":
             condense_folder(Path(sys.argv[2]))
             return 0
@@ -38,5 +44,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    os.nice(19)  # nobody waits for it, and the tracked program may still be at work
+    if sys.argv[1:2] != ["--hosts"]:
+        os.nice(19)  # nobody waits for it, and the tracked program may still be at work
     sys.exit(main())

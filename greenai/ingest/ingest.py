@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import gc
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from greenai.carbon.footprint import with_footprint
@@ -16,21 +15,21 @@ from greenai.core.errors import StoreError
 from greenai.core.text import Text
 from greenai.core.vocabulary import RunState
 from greenai.ingest.condense import condense
+from greenai.ingest.merge import merge
 from greenai.ingest.pace import goes_on, is_due, is_over
+from greenai.ingest.spill import Spill
 from greenai.journal.reader import read_run
 from greenai.journal.spool import is_own, mark_ingested, newest_journal_ns, second_spool, unprocessed_runs
+from greenai.store.jobs import accounted, remove_imported
 from greenai.store.store import UnfitRecordError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from greenai.core.events import RunLog
     from greenai.core.record import RunRecord
-    from greenai.core.traces import ChannelTrace
     from greenai.settings import Settings
     from greenai.store import Store
-    from greenai.store.chunks import Sample
 
 _UNREADABLE_RUN = Text(
     de="Das Journal {folder} ist unlesbar und wurde übergangen: {reason}.",
@@ -92,16 +91,15 @@ def ingest_folder(store: Store, settings: Settings, folder: Path) -> RunRecord |
     """
     began_s = time.perf_counter()
     newest_ns = newest_journal_ns(folder)
-    with _without_collector():
-        log = read_run(folder)
-        if not log.processes:
+    with without_collector(), closing(Spill()) as spill:
+        found = merge(folder, spill)
+        if found is not None and condense(folder, found.log, found.over):
+            found = merge(folder, spill)  # what is said of the journals is to be true of those that are left
+        if found is None:
             return None
-        result = account(log)
-        if condense(folder, log, result.over):
-            log = read_run(folder)  # what is said of the journals is to be true of those that are left
-            result = account(log)
-        record = with_footprint(result.record, settings)
-        store.save(record, [(trace.channel, _samples(trace, log)) for trace in result.traces])
+        record = with_footprint(accounted(store, found.record), settings)
+        store.save(record, [(channel, spill.of((channel.host, channel.id))) for channel in found.channels])
+        remove_imported(store, record)
     if record.state is RunState.RUNNING:
         goes_on(folder, time.perf_counter() - began_s)
     else:
@@ -116,14 +114,14 @@ def condense_folder(folder: Path) -> None:
     Raises:
         OSError: The folder cannot be read.
     """
-    with _without_collector():
+    with without_collector():
         log = read_run(folder)
         if log.processes:
             condense(folder, log, account(log).over)
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """Do without the search for circular garbage: among a million samples it takes a third of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -132,14 +130,3 @@ def _without_collector() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def _samples(trace: ChannelTrace, log: RunLog) -> list[Sample]:
-    """Return the readings of a channel on the wall clock (epoch ns)."""
-    process = next(p for p in log.processes if p.host == trace.channel.host)
-    zero_ns = process.wall_at(0)
-    samples: list[Sample] = [(zero_ns + t_ns, value) for t_ns, value in trace.readings.numbers]
-    if trace.readings.failures:
-        samples += [(zero_ns + t_ns, None) for t_ns, _ in trace.readings.failures]
-        samples.sort(key=itemgetter(0))
-    return samples

@@ -5,7 +5,8 @@
 ``tick``   readings: ``t`` (monotonic ns), ``d`` (offset of each reading, ns), ``v`` (µJ or µW; null is a gap, its
            reason in ``g`` by position), ``c`` (numbers of the channels; without it all of them in order),
            ``u`` (use of the machine: offset ns, own and machine's CPU time µs, own and machine's memory bytes),
-           ``s`` (by number of a GPU's channel: the work's share of it)
+           ``s`` (by number of a GPU's channel: the work's share of it), ``j`` (if there, ``u`` has all batch jobs
+           of the machine in place of the machine)
 ``start``  the owner's start mark, with readings
 ``stop``   the owner's stop mark, with readings: state, exit code, error
 ``begin``  a window opens, with readings: id, name, parent
@@ -19,6 +20,7 @@
 ``shares`` histograms of the exclusive times of the requests of a minute (``core.served.ExclusiveTimes``)
 ``hour``   an hour of a service, condensed: its readings may be gone (``core.condensed.CondensedHour``)
 ``slept``  the machine was suspended since the line before: for how long (ns)
+``suspended`` Slurm had stopped the job, and its collector, for so long before this line (ns), with readings
 ``close``  the process is done
 ========== =====================================================================================================
 """
@@ -41,6 +43,7 @@ UNITS: Final = "units"
 NOTE: Final = "note"
 ORPHAN: Final = "orphan"
 SLEPT: Final = "slept"
+SUSPENDED: Final = "suspended"
 REQUESTS: Final = "requests"
 SHARES: Final = "shares"
 HOUR: Final = "hour"

@@ -11,7 +11,7 @@ from greenai.core.events import RunLog
 from greenai.core.units import NS_PER_S
 from greenai.core.vocabulary import Role
 from greenai.journal import format as f
-from greenai.journal.reader import read_process
+from greenai.journal.lines import read_process
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -126,6 +126,8 @@ class JournalWriter:
             ]  # fmt: skip
             if usage.gpu_shares is not None:
                 line["s"] = {str(self._index[name]): share for name, share in usage.gpu_shares.items()}
+            if usage.of_jobs:
+                line["j"] = 1
         self._write(line)
 
     def event(self, kind: str, **content: Any) -> None:

@@ -17,11 +17,11 @@ from greenai.host.cgroup import (
     cgroup_pids,
     is_container,
     own_cgroup,
-    slurm_job_cgroup,
 )
 from greenai.host.cpu import busy_seconds
 from greenai.host.machine import read_text
 from greenai.host.processes import cpu_time_us, memory_bytes, process_tree
+from greenai.host.slurm_cgroup import slurm_job_cgroup, slurm_jobs_cgroup, slurm_jobs_memory_bytes
 from greenai.sampler.gpu_usage import GpuUsageReader
 from greenai.sampler.guard import READ_PATIENCE_S, Guard, HangsError
 
@@ -49,7 +49,7 @@ def resolve_scope(host: Host, scope: Scope) -> tuple[Scope, Incident | None]:
     """Return whose energy a run is here, and what must be said about it.
 
     ``auto`` is the cgroup where a Slurm job has only some of the node's CPUs, else the machine. Without a cgroup
-    that can be read, the process tree stands in for it.
+    that can be read, the process tree stands in for it; the group of a job that is about to begin is waited for.
 
     Args:
         host: The machine.
@@ -57,13 +57,16 @@ def resolve_scope(host: Host, scope: Scope) -> tuple[Scope, Incident | None]:
     """
     if scope is Scope.AUTO:
         scope = Scope.CGROUP if _shares_its_node(host) else Scope.MACHINE
-    if scope is Scope.CGROUP and _cgroup(host) is None:
+    if scope is Scope.CGROUP and _cgroup(host) is None and not _comes_later(host):
         return Scope.PROCESS, _NO_CGROUP
     return scope, None
 
 
 class UsageReader:
-    """What the tracked work and the whole machine use, read together."""
+    """What the tracked work and the whole machine use, read together.
+
+    In a Slurm job the whole is what all jobs of the node use, so that their shares add up to the node.
+    """
 
     def __init__(self, host: Host, scope: Scope, root_pid: int) -> None:
         """Prepare.
@@ -76,6 +79,9 @@ class UsageReader:
         self._host = host
         self._root_pid = root_pid
         self._cgroup = _cgroup(host) if scope is Scope.CGROUP else None
+        self._comes_later = scope is Scope.CGROUP and self._cgroup is None and _comes_later(host)
+        is_job = self._comes_later or (self._cgroup is not None and self._cgroup == slurm_job_cgroup(host))
+        self._jobs = _jobs(host) if is_job else None
         self._gpus: GpuUsageReader | None = None
         self._guard = Guard()
         self._ticks_per_s = os.sysconf("SC_CLK_TCK")
@@ -88,10 +94,19 @@ class UsageReader:
         """Read once; what cannot be read is None."""
         t_ns = self._host.clock.mono_ns()
         gpu_shares = self._gpu_shares()
-        own_cpu_us, own_memory_bytes = self._own_cgroup() if self._cgroup is not None else self._own_tree()
-        return Usage(
-            t_ns, own_cpu_us, self._machine_cpu_us(), own_memory_bytes, self._machine_memory_bytes(), gpu_shares
-        )
+        if self._comes_later:
+            self._cgroup = _cgroup(self._host)
+            self._comes_later = self._cgroup is None
+        own = self._own_tree if self._cgroup is None else self._own_cgroup
+        # What has no group yet has used nothing: its counters will begin at 0.
+        own_cpu_us, own_memory_bytes = (0, 0) if self._comes_later else own()
+        if self._jobs is not None:
+            all_cpu_us = _or_none(cgroup_cpu_us, self._jobs)
+            all_memory_bytes = _or_none(slurm_jobs_memory_bytes, self._jobs)
+        else:
+            all_cpu_us, all_memory_bytes = self._machine_cpu_us(), self._machine_memory_bytes()
+        of_jobs = self._jobs is not None
+        return Usage(t_ns, own_cpu_us, all_cpu_us, own_memory_bytes, all_memory_bytes, gpu_shares, of_jobs)
 
     def close(self) -> None:
         """Let go of the GPUs."""
@@ -106,6 +121,8 @@ class UsageReader:
             return None
 
     def _pids(self) -> frozenset[int]:
+        if self._comes_later:
+            return frozenset()
         if self._cgroup is not None:
             return frozenset(cgroup_pids(self._cgroup))
         return frozenset(process_tree(self._host, self._root_pid))
@@ -148,6 +165,19 @@ def _cgroup(host: Host) -> Cgroup | None:
         cgroup = own_cgroup(host)
         if cgroup is not None and "SLURM_JOB_ID" in host.environ and not is_container(cgroup):
             return None  # Slurm makes no groups here: it is the service's, in which all of the node's jobs run
+    return cgroup if cgroup is not None and _or_none(cgroup_cpu_us, cgroup) is not None else None
+
+
+def _comes_later(host: Host) -> bool:
+    """Say whether we work for a job of this node from outside, and its group may not be there yet (a Prolog's).
+
+    Inside of a job Slurm sets SLURM_PROCID.
+    """
+    return "SLURM_PROCID" not in host.environ and slurm_job_cgroup(host) is None and _jobs(host) is not None
+
+
+def _jobs(host: Host) -> Cgroup | None:
+    cgroup = slurm_jobs_cgroup(host)
     return cgroup if cgroup is not None and _or_none(cgroup_cpu_us, cgroup) is not None else None
 
 

@@ -82,6 +82,16 @@ def load_settings(
     return Settings(**values, origins=origins)
 
 
+def said_here(settings: Settings) -> dict[str, Any]:
+    """Return the settings that the call, the command line or the environment gave; not those of files."""
+    origins = settings.origins.items()
+    return {
+        key: getattr(settings, key)
+        for key, origin in origins
+        if origin == _ARGUMENT.en or origin.startswith(_PREFIX)
+    }
+
+
 def language_of(environ: Mapping[str, str]) -> Language:
     """Return the language of the locale (LC_ALL, LC_MESSAGES, LANG); English unless it is German."""
     for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):

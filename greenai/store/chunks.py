@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import dataclass
 from itertools import accumulate, chain
 from operator import sub
 from typing import TYPE_CHECKING
@@ -22,6 +23,35 @@ _LIMIT = 2**62  # so that a difference of two values fits into int64
 
 Sample = tuple[int, int | None]  # (epoch ns, µJ or µW; None is a gap)
 _NS_PER_US = 1000
+_NS_PER_MS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A stretch of samples as the database keeps it; times are epoch milliseconds."""
+
+    first_ms: int
+    last_ms: int
+    count: int
+    data: bytes
+
+
+def chunks(samples: Sequence[Sample], zero_ns: int = 0) -> list[Chunk]:
+    """Return the samples of a channel, in order of time, as chunks.
+
+    Args:
+        samples: All of them.
+        zero_ns: What is to be added to their times, nanoseconds.
+    """
+    return [
+        Chunk(
+            (zero_ns + stretch[0][0]) // _NS_PER_MS,
+            (zero_ns + stretch[-1][0]) // _NS_PER_MS,
+            len(stretch),
+            encode(stretch, zero_ns),
+        )
+        for stretch in split(samples)
+    ]
 
 
 def split(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
@@ -30,26 +60,22 @@ def split(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
         yield samples[start : start + CHUNK_SAMPLES]
 
 
-def encode(samples: Sequence[Sample]) -> bytes:
+def encode(samples: Sequence[Sample], zero_ns: int = 0) -> bytes:
     """Compress a stretch of samples. Times are kept to the microsecond.
 
     A value of 2^62 or more (a sensor's sentinel) becomes a gap.
 
+    Args:
+        samples: The stretch.
+        zero_ns: What is to be added to their times, nanoseconds.
+
     Raises:
         ValueError: A time is beyond int64.
     """
-    gaps = bytearray((len(samples) + 7) // 8)
-    filled: list[int] = []
-    last = 0
-    for _, value in samples:
-        if value is None or not -_LIMIT < value < _LIMIT:
-            gaps[len(filled) // 8] |= 1 << (len(filled) % 8)
-        else:
-            last = value
-        filled.append(last)
-    times = [t_ns // _NS_PER_US for t_ns, _ in samples]
+    gaps, filled = _without_gaps([value for _, value in samples])
+    times = [(zero_ns + t_ns) // _NS_PER_US for t_ns, _ in samples]
     try:
-        blocks = bytes(gaps) + _pack(_differences(times)) + _pack(_differences(filled))
+        blocks = gaps + _pack(_differences(times)) + _pack(_differences(filled))
     except struct.error as error:
         raise ValueError(f"a time is none: {error}") from error
     return bytes([_CODEC]) + zlib.compress(blocks, 6)
@@ -78,6 +104,23 @@ def decode(data: bytes, count: int) -> list[Sample]:
         (t_us[index] * _NS_PER_US, None if gaps[index // 8] >> (index % 8) & 1 else filled[index])
         for index in range(count)
     ]
+
+
+def _without_gaps(values: Sequence[int | None]) -> tuple[bytes, list[int]]:
+    """Return a bitmap of gaps, and the values with the one before in place of each gap."""
+    gaps = bytearray((len(values) + 7) // 8)
+    known = [value for value in values if value is not None]
+    if len(known) == len(values) and -_LIMIT < min(known, default=0) <= max(known, default=0) < _LIMIT:
+        return bytes(gaps), known
+    filled: list[int] = []
+    last = 0
+    for index, value in enumerate(values):
+        if value is None or not -_LIMIT < value < _LIMIT:
+            gaps[index // 8] |= 1 << (index % 8)
+        else:
+            last = value
+        filled.append(last)
+    return bytes(gaps), filled
 
 
 def _differences(numbers: Sequence[int]) -> list[int]:

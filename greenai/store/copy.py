@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def copy_all(source: Store, target: Store) -> int:
-    """Copy all runs with their samples, tags, footprints and the chosen baselines; return the number of runs.
+    """Copy all runs with samples, tags and footprints, chosen baselines and batch jobs; return the number of runs.
 
     Runs that the target has already are replaced, so that a broken copy can be repeated.
 
@@ -33,7 +33,12 @@ def copy_all(source: Store, target: Store) -> int:
                     if found:
                         writing.execute(insert(table), [dict(row) for row in found])
         baselines = reading.execute(select(s.baseline)).mappings().all()
+        jobs = reading.execute(select(s.slurm_job)).mappings().all()
     with target.writing() as writing:
+        for row in jobs:
+            same = [s.slurm_job.c[name] == row[name] for name in ("cluster", "job_id", "restart_count")]
+            writing.execute(delete(s.slurm_job).where(*same))
+            writing.execute(insert(s.slurm_job).values(dict(row)))
         for row in baselines:
             writing.execute(delete(s.baseline).where(s.baseline.c.task == row["task"]))
             writing.execute(insert(s.baseline).values(dict(row)))

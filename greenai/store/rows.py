@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from greenai.core.batch_job import BatchJob
 from greenai.core.channel import Channel, Quality
 from greenai.core.checkpoints import CheckpointEnergy
 from greenai.core.collector import Incident
@@ -28,6 +29,8 @@ _CHANNEL = (
     "host", "energy_j", "low_j", "high_j", "uncertainty_rel", "gap_s", "counted", "machine_energy_j", "policy",
     "part_of",
 )  # fmt: skip
+_ACCOUNTING = "accounting"
+_LONGEST_JOB_ID = 32
 
 
 def run_values(record: RunRecord) -> dict[str, Any]:
@@ -36,10 +39,12 @@ def run_values(record: RunRecord) -> dict[str, Any]:
     energy = record.energy
     same = (
         "id", "name", "project", "task", "approach", "phase", "exit_code", "error", "started_ms", "ended_ms",
-        "duration_s", "user", "git_commit", "tags", "slurm", "environment",
+        "duration_s", "user", "git_commit", "tags", "environment",
     )  # fmt: skip
     return {
         **{name: getattr(record, name) for name in same},
+        "slurm": slurm_value(record),
+        "slurm_job_id": slurm_job_id(record.slurm),
         "state": record.state.value,
         "year_month": started.year * 100 + started.month,
         "unit": record.work.unit,
@@ -59,6 +64,19 @@ def run_values(record: RunRecord) -> dict[str, Any]:
         "site": asdict(record.site),
         "checkpoints": [asdict(checkpoint) for checkpoint in record.checkpoints],
     }
+
+
+def slurm_value(record: RunRecord) -> dict[str, Any] | None:
+    """Return column ``slurm`` of table ``run``: what the environment said, and the accounting of its job."""
+    if record.slurm is None or record.accounting is None:
+        return record.slurm
+    return {**record.slurm, _ACCOUNTING: record.accounting.to_json()}
+
+
+def slurm_job_id(slurm: Mapping[str, Any] | None) -> str | None:
+    """Return the number of a run's job, None outside of a job."""
+    job_id = (slurm or {}).get("job_id")
+    return job_id if isinstance(job_id, str) and 0 < len(job_id) <= _LONGEST_JOB_ID else None
 
 
 def channel_values(row: ChannelEnergy, definition: Channel) -> dict[str, Any]:
@@ -138,10 +156,14 @@ def to_record(
     per_unit_j = energy.total_j / row["units"] if energy.total_j is not None and row["units"] > 0 else None
     same = (
         "id", "name", "project", "task", "approach", "phase", "exit_code", "error", "started_ms", "ended_ms",
-        "duration_s", "user", "git_commit", "slurm",
+        "duration_s", "user", "git_commit",
     )  # fmt: skip
+    slurm = dict(row["slurm"]) if row["slurm"] is not None else None
+    accounting = slurm.pop(_ACCOUNTING, None) if slurm is not None else None
     return RunRecord(
         **{name: row[name] for name in same},
+        slurm=slurm,
+        accounting=BatchJob.from_json(accounting) if accounting else None,
         state=RunState(row["state"]),
         hosts=tuple(row["hosts"]),
         tags={**row["tags"], **added_tags},

@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 # The newest migration; a test holds it against the migrations folder.
-HEAD = "0003"
+HEAD = "0004"
 
 metadata = MetaData(
     naming_convention={
@@ -72,8 +72,10 @@ run = Table(
     Column("environment", _json, nullable=False),
     Column("site", _json, nullable=False),
     Column("checkpoints", _json, nullable=True),  # NULL in runs of versions that knew none
+    Column("slurm_job_id", String(32)),
     Index(None, "started_ms"),
     Index(None, "task", "approach"),
+    Index(None, "slurm_job_id"),
     Index(None, "year_month", "project", "total_j", "location_g"),
 )
 
@@ -216,6 +218,21 @@ baseline = Table(
     Column("candidate", String, nullable=False),
     Column("set_ms", BigInteger, nullable=False),
     Column("set_by", String),
+)
+
+# What Slurm's accounting says of jobs, tracked or not.
+slurm_job = Table(
+    "slurm_job",
+    metadata,
+    Column("cluster", String(40), primary_key=True),
+    Column("job_id", String(32), primary_key=True),
+    Column("restart_count", Integer, primary_key=True),
+    Column("state", String(32), nullable=False),
+    Column("user", String),
+    Column("started_ms", BigInteger),
+    Column("imported_ms", BigInteger, nullable=False),
+    Column("job", _json, nullable=False),  # greenai.core.batch_job.BatchJob
+    Index(None, "job_id"),
 )
 
 # What is written anew when a run is taken in again.

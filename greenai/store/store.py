@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, delete, func, insert, select, update
@@ -16,19 +17,22 @@ from greenai.core.views import RunPage, RunQuery
 from greenai.store import query as q
 from greenai.store import rows
 from greenai.store import schema as s
-from greenai.store.chunks import Sample, decode, encode, split
+from greenai.store.chunks import decode
 from greenai.store.engine import connect, ready, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection, Row
 
     from greenai.core.channel import Channel
+    from greenai.core.events import Metric
     from greenai.core.footprint import Cost, Emissions
     from greenai.core.record import RunRecord
+    from greenai.store.chunks import Chunk, Sample
 
 MIN_PREFIX = 4
+_CHUNKS_AT_ONCE = 500  # 2 MB
 
 _FAILED = Text(
     de="Die Datenbank {url} hat abgelehnt: {reason}.",
@@ -64,12 +68,13 @@ class Store:
         """Close all connections."""
         self.engine.dispose()
 
-    def save(self, record: RunRecord, channels: Sequence[tuple[Channel, list[Sample]]]) -> None:
+    def save(self, record: RunRecord, channels: Sequence[tuple[Channel, Iterable[Chunk]]]) -> None:
         """Write a run, replacing what was known of it, in one transaction. Tags added later stay.
 
         Args:
             record: The run with its emissions.
-            channels: Its channels in the order of ``record.energy.channels``, each with its samples (epoch ns).
+            channels: Its channels in the order of ``record.energy.channels``, each with its samples. They are
+                asked for one channel after the other, so that not all of them need be in memory.
         """
         with self.writing() as connection:
             values = rows.run_values(record)
@@ -79,15 +84,13 @@ class Store:
             pairs = zip(record.energy.channels, channels, strict=True)
             _add(connection, s.channel, record.id, [rows.channel_values(row, c) for row, (c, _) in pairs])
             _add(connection, s.window, record.id, [rows.window_values(window) for window in record.windows])
-            _add(
-                connection, s.metric, record.id, [{k: getattr(m, k) for k in m.__slots__} for m in record.metrics]
-            )
+            _add(connection, s.metric, record.id, [_values(metric) for metric in record.metrics])
             _add(connection, s.incident, record.id, [rows.incident_values(i) for i in record.incidents])
             _add(connection, s.request_total, record.id, [asdict(record.requests)] if record.requests else [])
             _add(connection, s.service_hour, record.id, [asdict(hour) for hour in record.hours])
-            chunks = [chunk for index, (_, samples) in enumerate(channels) for chunk in _chunks(index, samples)]
-            if chunks:
-                connection.execute(insert(s.sample_chunk), [{"run_id": record.id, **chunk} for chunk in chunks])
+            found = _chunk_rows(record.id, (chunks for _, chunks in channels))
+            while some := list(islice(found, _CHUNKS_AT_ONCE)):
+                _insert(connection, s.sample_chunk, some)
             _keep_footprint(connection, record)
 
     def page(self, query: RunQuery) -> RunPage:
@@ -114,25 +117,23 @@ class Store:
             row = connection.execute(select(s.run).where(s.run.c.id == run_id)).mappings().all()
             return q.records(connection, row)[0]
 
-    def samples(self, run_id: str) -> list[tuple[Channel, bool, list[Sample]]]:
-        """Return each channel of a run, whether it is counted, and its samples (epoch ns, µJ or µW)."""
+    def samples(self, run_id: str) -> Iterator[tuple[Channel, bool, list[Sample]]]:
+        """Return one by one each channel of a run, whether it is counted, and its samples (epoch ns, µJ or µW)."""
         from greenai.core.channel import Channel
 
-        by_channel: dict[int, list[Sample]] = {}
+        of_run = s.channel.c.run_id == run_id
+        columns = (s.channel.c.ordinal, s.channel.c.definition, s.channel.c.counted)
         with self.reading() as connection:
-            channels = connection.execute(
-                select(s.channel.c.ordinal, s.channel.c.definition, s.channel.c.counted)
-                .where(s.channel.c.run_id == run_id)
-                .order_by(s.channel.c.ordinal)
-            ).all()
-            chunks = connection.execute(
-                select(s.sample_chunk)
-                .where(s.sample_chunk.c.run_id == run_id)
-                .order_by(s.sample_chunk.c.channel, s.sample_chunk.c.ordinal)
-            )
-            for chunk in chunks.mappings():
-                by_channel.setdefault(chunk["channel"], []).extend(decode(chunk["data"], chunk["count"]))
-        return [(Channel.from_json(row[1]), bool(row[2]), by_channel.get(row[0], [])) for row in channels]
+            for index, definition, counted in connection.execute(
+                select(*columns).where(of_run).order_by(s.channel.c.ordinal)
+            ).all():
+                chunks = connection.execute(
+                    select(s.sample_chunk.c.data, s.sample_chunk.c.count)
+                    .where(s.sample_chunk.c.run_id == run_id, s.sample_chunk.c.channel == index)
+                    .order_by(s.sample_chunk.c.ordinal)
+                )
+                samples = [sample for data, count in chunks for sample in decode(data, count)]
+                yield Channel.from_json(definition), bool(counted), samples
 
     def task_names(self) -> list[str]:
         """Return the tasks that runs name."""
@@ -258,6 +259,16 @@ def _add(connection: Connection, table: Any, run_id: str, values: list[dict[str,
     _insert(connection, table, [{"run_id": run_id, "ordinal": i, **row} for i, row in enumerate(values)])
 
 
+def _chunk_rows(run_id: str, channels: Iterable[Iterable[Chunk]]) -> Iterator[dict[str, Any]]:
+    for index, chunks in enumerate(channels):
+        for ordinal, chunk in enumerate(chunks):
+            yield {"run_id": run_id, "channel": index, "ordinal": ordinal, **_values(chunk)}
+
+
+def _values(row: Metric | Chunk) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in row.__slots__}
+
+
 def _insert(connection: Connection, table: Any, values: list[dict[str, Any]]) -> None:
     if values:
         connection.execute(insert(table), values)
@@ -286,18 +297,6 @@ def _add_footprint(
     values = rows.footprint_values(emissions, cost)
     row = {"run_id": run_id, "version": number, "computed_ms": _now_ms(), "journal_sha256": sha256, **values}
     connection.execute(insert(s.footprint).values(row))
-
-
-def _chunks(channel: int, samples: list[Sample]) -> Iterator[dict[str, Any]]:
-    for ordinal, stretch in enumerate(split(samples)):
-        yield {
-            "channel": channel,
-            "ordinal": ordinal,
-            "first_ms": stretch[0][0] // 1_000_000,
-            "last_ms": stretch[-1][0] // 1_000_000,
-            "count": len(stretch),
-            "data": encode(stretch),
-        }
 
 
 def _now_ms() -> int:

@@ -159,7 +159,9 @@ class FakeMachine:
                 with path.open("r+") as stream:
                     stream.write(text)
 
-    def _run_command(self, command: Sequence[str], _timeout_s: float) -> CommandResult:
+    def _run_command(
+        self, command: Sequence[str], _timeout_s: float, _environ: Mapping[str, str] | None = None, /
+    ) -> CommandResult:
         output = self.commands.get(" ".join(command))
         if output is None or self.silent:
             known = any(line.split(" ")[0] == command[0] for line in self.commands)

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from greenai.core.allocation import (
     CPU_TIME_SHARE,
+    JOB_CPU_TIME_SHARE,
+    JOB_MEMORY_SHARE,
     MEMORY_SHARE,
     PARTS_SHARE,
     SM_SHARE,
@@ -338,6 +340,18 @@ def test_memory_goes_by_memory_in_use() -> None:
     rule, steps = share_steps(DRAM, usages)
     assert rule == MEMORY_SHARE
     assert shares(steps) == [0.5, 0.75]
+
+
+def test_of_a_batch_job_only_looks_at_all_jobs_of_the_node_count_and_the_rules_say_so() -> None:
+    """The program sees the node's jobs, its sampler only the machine: the two kinds are no differences of one."""
+    machine = [usage(t, t, 100 + 4 * t, memory=(1, 8)) for t in range(4)]
+    jobs = [replace(usage(t + 0.1, t, 900 + 2 * t, memory=(1, 4)), of_jobs=True) for t in range(3)]
+    mixed = sorted([*machine, *jobs], key=lambda look: look.t_mono_ns)
+    rule, steps = share_steps(CPU, mixed)
+    assert (rule, shares(steps)) == (JOB_CPU_TIME_SHARE, [0.5, 0.5])
+    rule, steps = share_steps(DRAM, mixed)
+    assert (rule, shares(steps)) == (JOB_MEMORY_SHARE, [0.25, 0.25])
+    assert parts_steps(mixed, {})[0] == JOB_CPU_TIME_SHARE
 
 
 @pytest.mark.parametrize("memory", [(None, 4), (1, None), (None, None), (1, 0)])

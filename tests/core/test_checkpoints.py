@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenai.core import course
 from greenai.core.account import account
 from greenai.core.checkpoints import CheckpointEnergy, checkpoints, lost_work_j
 from greenai.core.vocabulary import RunState
@@ -26,10 +25,7 @@ POWER_W = 105.0
 
 
 def rows_of(log: RunLog) -> tuple[CheckpointEnergy, ...]:
-    found = account(log)
-    traces = {(trace.channel.host, trace.channel.id): trace for trace in found.traces}
-    counted = frozenset((row.host, row.id) for row in found.record.energy.channels if row.counted)
-    return checkpoints(log, traces, counted, course.spans(log))
+    return account(log).record.checkpoints
 
 
 @pytest.fixture
@@ -63,10 +59,9 @@ def test_what_was_taken_up_to_each(lines: Callable[..., RunLog]) -> None:
 def test_a_checkpoint_outside_what_is_looked_at_is_left_out(lines: Callable[..., RunLog]) -> None:
     log = lines(20, late=17)
     start_ns = log.processes[0].start_ns or 0
-    assert [row.name for row in checkpoints(log, {}, frozenset(), {"fake": (start_ns, start_ns + 10**9)})] == [
-        "at once"
-    ]
-    assert checkpoints(log, {}, frozenset(), {"other": (0, 10**18)}) == ()
+    rows = checkpoints(log.processes, {"fake": (start_ns, start_ns + 10**9)}, [])
+    assert [row.name for row in rows] == ["at once"]
+    assert checkpoints(log.processes, {"other": (0, 10**18)}, []) == ()
 
 
 def test_a_damaged_checkpoint_costs_itself_only(journals: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from greenai.core import counter
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.energy import integrate
 from greenai.core.energy_curve import EnergyCurve, EnergyInterval
@@ -390,3 +392,26 @@ def test_a_counter_that_never_moves_is_dead_and_not_idle() -> None:
 def test_an_estimate_may_stand_still() -> None:
     model = replace(COUNTER, quality=Quality.ESTIMATED)
     assert [i.energy_uj for i in integrate(model, [read(0, 7), read(9, 7)]).intervals] == [0]
+
+
+@given(
+    steps=st.lists(st.tuples(st.integers(-2, 3 * S), st.integers(-10, 400 * J)), max_size=12),
+    wrap_uj=st.sampled_from([None, 350 * J, 1000 * J]),
+    max_w=st.sampled_from([0, 1, MAX_W]),
+)
+def test_the_fast_way_does_the_same_wherever_it_does_anything(
+    steps: list[tuple[int, int]], wrap_uj: int | None, max_w: int
+) -> None:
+    channel = replace(COUNTER, wrap_uj=wrap_uj, max_power_uw=max_w * J)
+    counts = [(0, 7)]
+    for length_ns, energy_uj in steps:
+        counts.append((counts[-1][0] + length_ns, (counts[-1][1] + energy_uj) % (wrap_uj or 10**15)))
+    counts.sort()
+    fast = counter._plain_differences(channel, counts)
+    assert fast is None or fast == counter._differences(channel, counts, Counter())
+
+
+def test_the_fast_way_is_taken_by_what_counters_do() -> None:
+    wrapping = [(second * S, second * 100 * J % 950 * J) for second in range(100)]
+    channel = replace(COUNTER, wrap_uj=950 * J)
+    assert counter._plain_differences(channel, wrapping) is not None

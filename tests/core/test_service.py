@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenai.core.events import ProcessLog, RunLog
+from greenai.core.events import ProcessLog
 from greenai.core.served import ActivityMark
-from greenai.core.service import hours_of, served_units, service
+from greenai.core.service import hours_of, of_host, served_units, service
 from greenai.core.units import NS_PER_S
 from greenai.core.vocabulary import Role
 
@@ -46,8 +46,8 @@ def test_hours_are_adjacent_and_end_at_full_hours(mono_ns: int, wall_ns: int, le
 def test_two_hosts_whose_hours_are_put_together() -> None:
     first = process("a", 0, MIDNIGHT_NS - HOUR_NS // 2, [mark(HOUR_NS // 4, 60, 3), mark(HOUR_NS, 120, 10)])
     second = process("b", 7 * HOUR_NS, MIDNIGHT_NS, [mark(7 * HOUR_NS + 100 * NS_PER_S, 50, 5)])
-    log = RunLog("x", (first, second), "", 0.0)
-    found, hours = service(log, {}, (), {"a": (0, HOUR_NS), "b": (7 * HOUR_NS, 8 * HOUR_NS)})
+    hosts = [of_host([first], [], (0, HOUR_NS)), of_host([second], [], (7 * HOUR_NS, 8 * HOUR_NS))]
+    found, hours = service(hosts)
     assert found is not None
     assert (found.count, found.units) == (15, 15)
     assert found.busy_s == pytest.approx(170)
@@ -61,13 +61,13 @@ def test_two_hosts_whose_hours_are_put_together() -> None:
 
 
 def test_a_run_without_a_meter_serves_nothing() -> None:
-    log = RunLog("x", (process("a", 0, 0, []),), "", 0.0)
-    assert service(log, {}, (), {"a": (0, HOUR_NS)}) == (None, ())
-    assert served_units(log, None, None) == 0
+    hosts = [of_host([process("a", 0, 0, [])], [], (0, HOUR_NS))]
+    assert service(hosts) == (None, ())
+    assert served_units(hosts, None, None) == 0
 
 
 def test_units_of_another_kind_are_not_the_runs() -> None:
-    log = RunLog("x", (process("a", 0, MIDNIGHT_NS, [mark(NS_PER_S, 1, 3)], "answer"),), "", 0.0)
-    found, _ = service(log, {}, (), {"a": (0, HOUR_NS)})
-    assert served_units(log, found, "answer") == 3
-    assert served_units(log, found, "epoch") == 0
+    hosts = [of_host([process("a", 0, MIDNIGHT_NS, [mark(NS_PER_S, 1, 3)], "answer")], [], (0, HOUR_NS))]
+    found, _ = service(hosts)
+    assert served_units(hosts, found, "answer") == 3
+    assert served_units(hosts, found, "epoch") == 0

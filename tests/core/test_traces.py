@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenai.core.channel import Channel, Component, Kind, Quality
-from greenai.core.events import ProcessLog, RunLog
+from greenai.core.events import ProcessLog
 from greenai.core.reading import CounterReading, Gap, PowerReading, Reading
 from greenai.core.traces import ChannelTrace, traces
 from greenai.core.usage import Usage
@@ -72,8 +72,7 @@ def process(
 
 
 def find(scope: Scope, *processes: ProcessLog) -> dict[str, ChannelTrace]:
-    hosts = {process.host: (0, 0) for process in processes}
-    return {key[1]: trace for key, trace in traces(RunLog("r", processes, "", 0.0), hosts, scope).items()}
+    return {key[1]: trace for key, trace in traces(processes, (0, 0), scope).items()}
 
 
 def joules(trace: ChannelTrace, t0_s: float = 0, t1_s: float = 10) -> tuple[Any, Any]:
@@ -259,9 +258,8 @@ def test_the_parts_of_another_host_do_not_weigh() -> None:
     far_gpu, far_node = replace(GPU, host="n2"), replace(NODE, host="n2")
     here = process({NODE: steady(NODE, 100), CPU: steady(CPU, 50)}, used(0.25))
     there = process({far_gpu: steady(far_gpu, 900), far_node: steady(far_node, 1000)}, used(1.0), host="n2", pid=2)
-    found = traces(RunLog("r", (here, there), "", 0.0), dict.fromkeys({"n1", "n2"}, (0, 0)), Scope.CGROUP)
-    assert joules(found["n1", NODE.id]) == (1000, pytest.approx(250))
-    assert joules(found["n2", NODE.id]) == (10_000, pytest.approx(10_000))
+    assert joules(find(Scope.CGROUP, here)[NODE.id]) == (1000, pytest.approx(250))
+    assert joules(find(Scope.CGROUP, there)[NODE.id]) == (10_000, pytest.approx(10_000))
 
 
 def test_each_host_has_its_own_clock_and_its_own_use() -> None:
@@ -270,11 +268,10 @@ def test_each_host_has_its_own_clock_and_its_own_use() -> None:
     there = process(
         {far: steady(far, 50, range(start, start + 11))}, used(0.5, range(start, start + 11)), host="n2", pid=2
     )
-    log = RunLog("r", (process({CPU: steady(CPU, 100)}, used(0.25)), there), "", 0.0)
-    found = traces(log, dict.fromkeys({"n1", "n2"}, (0, 0)), Scope.CGROUP)
-    assert joules(found["n1", CPU.id]) == (1000, pytest.approx(250))
-    assert joules(found["n2", CPU.id], start, start + 10) == (500, pytest.approx(250))
-    assert set(traces(log, dict.fromkeys({"n2"}, (0, 0)), Scope.CGROUP)) == {("n2", CPU.id)}
+    here = process({CPU: steady(CPU, 100)}, used(0.25))
+    assert joules(find(Scope.CGROUP, here)[CPU.id]) == (1000, pytest.approx(250))
+    assert joules(find(Scope.CGROUP, there)[CPU.id], start, start + 10) == (500, pytest.approx(250))
+    assert set(traces([there], (0, 0), Scope.CGROUP)) == {("n2", CPU.id)}
 
 
 # --- gauges: what is bridged, and what is not
@@ -317,18 +314,10 @@ def test_failed_reads_of_a_gauge_are_bridged_by_a_straight_line() -> None:
 
 def test_the_slow_beat_of_one_host_does_not_bridge_the_pauses_of_another() -> None:
     far = replace(GAUGE, host="n2")
-    log = RunLog(
-        "r",
-        (
-            process({GAUGE: steady(GAUGE, 100, [0, 2.9, 6])}, interval_s=1.0),
-            process({far: steady(far, 100, [0, 29.0])}, host="n2", pid=2, interval_s=10.0),
-        ),
-        "",
-        0.0,
-    )
-    found = traces(log, dict.fromkeys({"n1", "n2"}, (0, 0)), Scope.MACHINE)
-    assert joules(found["n1", GAUGE.id], 0, 6)[0] == pytest.approx(290)
-    assert joules(found["n2", GAUGE.id], 0, 29)[0] == pytest.approx(2900)
+    here = process({GAUGE: steady(GAUGE, 100, [0, 2.9, 6])}, interval_s=1.0)
+    there = process({far: steady(far, 100, [0, 29.0])}, host="n2", pid=2, interval_s=10.0)
+    assert joules(find(Scope.MACHINE, here)[GAUGE.id], 0, 6)[0] == pytest.approx(290)
+    assert joules(find(Scope.MACHINE, there)[GAUGE.id], 0, 29)[0] == pytest.approx(2900)
 
 
 # --- no reading is lost without a word

@@ -20,7 +20,6 @@ from greenai.host.cgroup import (
     is_container,
     memory_limit_bytes,
     own_cgroup,
-    slurm_job_cgroup,
 )
 from greenai.testing import FakeMachine
 from greenai.testing.machines.cgroups import (
@@ -207,54 +206,6 @@ def test_without_the_memory_controller_cpu_time_is_known(machine: FakeMachine) -
     assert cgroup_cpu_us(group) == 3
     with pytest.raises(OSError):
         cgroup_memory_bytes(group)
-
-
-@pytest.mark.parametrize("name", ["slurm_v1", "slurm_v2"])
-def test_slurm_the_job_not_the_step_or_task(tmp_path: Path, name: str) -> None:
-    machine = MACHINES[name](tmp_path / "machine")
-    job = slurm_job_cgroup(machine.host)
-    assert job is not None
-    assert job.path.endswith("/job_42")
-    assert (cgroup_cpu_us(job), cgroup_memory_bytes(job)) == (90_000_000, 16_000_000_000)
-    assert len(cpuset(job) or ()) == 32
-    assert memory_limit_bytes(job) == 64_000_000_000
-    assert cgroup_cpu_us(own(machine)) < 90_000_000
-    machine.environ = {}
-    assert slurm_job_cgroup(machine.host) is None
-
-
-@pytest.mark.parametrize(
-    ("path", "job"),
-    [
-        ("/system.slice/slurmstepd.scope/job_7/step_batch/user/task_0", "/system.slice/slurmstepd.scope/job_7"),
-        ("/slurm/uid_0/job_7/step_extern", "/slurm/uid_0/job_7"),
-        ("/slurm/uid_0/job_7", "/slurm/uid_0/job_7"),
-        ("/slurm.slice/n1_slurmstepd.scope/job_77/step_0/slurm", "/slurm.slice/n1_slurmstepd.scope/job_77"),
-        ("/system.slice/slurmd.service", None),
-        ("/user.slice/job_7/x", None),
-        ("/slurm/uid_0", None),
-        ("/slurm/uid_0/job_x/y", None),
-        ("/", None),
-    ],
-)
-def test_slurm_paths(machine: FakeMachine, path: str, job: str | None) -> None:
-    machine.environ = {"SLURM_JOB_ID": "7"}
-    in_group_v2(machine, path, path, {})
-    group = slurm_job_cgroup(machine.host)
-    assert (group.path if group else None) == job
-
-
-def test_slurm_with_only_some_controllers(machine: FakeMachine) -> None:
-    machine.environ = {"SLURM_JOB_ID": "7"}
-    job = "/slurm/uid_0/job_7"
-    in_groups_v1(machine, {"cpu": "/", "cpuacct": "/", "cpuset": f"{job}/step_0", "memory": f"{job}/step_0"})
-    group_v1(machine, "memory", f"{job}/step_0", {})
-    group_v1(machine, "memory", job, memory_v1(8))
-    group = slurm_job_cgroup(machine.host)
-    assert group is not None
-    assert cgroup_memory_bytes(group) == 8
-    with pytest.raises(OSError):
-        cgroup_cpu_us(group)  # not the CPU time of the whole node, in whose root the processes are
 
 
 @given(numbers=st.sets(st.integers(0, 300)))

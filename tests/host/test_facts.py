@@ -100,7 +100,9 @@ def test_a_real_repository_and_its_worktree(tmp_path: Path) -> None:
 def test_slurm() -> None:
     assert slurm_facts(host({"SLURM_STEP_ID": "0"})) is None
     environ = {"SLURM_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3", "SLURM_JOB_NODELIST": "n[1-2]", "OTHER": "x"}
-    assert slurm_facts(host(environ)) == {"job_id": "7", "array_task_id": "3", "nodelist": "n[1-2]"}
+    assert slurm_facts(host(environ)) == {
+        "job_id": "7", "array_task_id": "3", "nodelist": "n[1-2]", "restart_count": "0",
+    }  # fmt: skip
 
 
 def test_user() -> None:

@@ -200,7 +200,7 @@ def test_the_database_tells_of_the_journals_that_are_left(tmp_path: Path) -> Non
         record = ingest_folder(store, load_settings(), service.folder)
         assert record is not None
         assert record.journal.sha256 == read_run(service.folder).sha256
-        samples = store.samples("run")
+        samples = list(store.samples("run"))
     assert len(list(service.folder.glob("*-hours.jsonl"))) == 1
     assert not unprocessed_runs(tmp_path)
     (cpu, _, counts), *_ = samples

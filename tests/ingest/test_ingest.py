@@ -156,14 +156,14 @@ def test_a_folder_that_cannot_be_read_is_named(
 ) -> None:
     journals.run("aaaa0001")
     journals.run("bbbb0002")
-    from greenai.journal.reader import read_run
+    from greenai.journal.survey import survey_run
 
-    def read(folder: Path) -> Any:
+    def look(folder: Path) -> Any:
         if folder.name == "aaaa0001":
             raise PermissionError(13, "Permission denied")
-        return read_run(folder)
+        return survey_run(folder)
 
-    monkeypatch.setattr("greenai.ingest.ingest.read_run", read)
+    monkeypatch.setattr("greenai.ingest.merge.survey_run", look)
     report = ingest_spool(store, settings)
     assert report.taken == ("bbbb0002",)
     assert [problem.code for problem in report.problems] == ["journal_unreadable"]

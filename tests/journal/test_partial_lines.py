@@ -14,7 +14,7 @@ from greenai.core.reading import CounterReading, Gap, PowerReading
 from greenai.core.usage import Usage
 from greenai.core.vocabulary import Role
 from greenai.journal import format as f
-from greenai.journal.reader import read_process
+from greenai.journal.lines import read_process
 from greenai.journal.writer import JournalWriter
 from greenai.testing import FakeMachine
 
@@ -162,6 +162,14 @@ def test_nobody_looked_at_the_gpus_is_not_nobody_else_used_them(book: Book) -> N
     assert book.line(usage=looked)["s"] == {}
     assert "s" not in book.line(usage=blind)
     assert book.read().usages == [looked, blind]
+
+
+def test_the_use_by_all_jobs_of_a_node_is_not_the_use_of_the_machine(book: Book) -> None:
+    t_ns = book.machine.clock.mono_ns()
+    job, machine = Usage(t_ns, 1, 2, 3, 4, of_jobs=True), Usage(t_ns, 1, 2, 3, 4)
+    assert book.line(usage=job)["j"] == 1
+    assert "j" not in book.line(usage=machine)
+    assert book.read().usages == [job, machine]
 
 
 # --- damage: such a line is skipped and counted, whole

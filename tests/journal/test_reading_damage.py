@@ -18,7 +18,9 @@ from greenai.core.reading import CounterReading, Gap, PowerReading, Reading
 from greenai.core.text import Text
 from greenai.core.vocabulary import Role, RunState
 from greenai.journal import format as f
-from greenai.journal.reader import read_process, read_run
+from greenai.journal import lines
+from greenai.journal.lines import read_process
+from greenai.journal.reader import read_run
 from greenai.journal.writer import JournalWriter
 from greenai.testing import FakeMachine
 
@@ -115,7 +117,7 @@ garbage = st.one_of(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
 @given(places=st.lists(st.tuples(st.integers(1, 13), garbage), max_size=6))
-def test_garbage_lines_anywhere_are_skipped_and_counted(journal: bytes, places: list[tuple[int, bytes]]) -> None:
+def test_garbage_rawanywhere_are_skipped_and_counted(journal: bytes, places: list[tuple[int, bytes]]) -> None:
     lines = journal.splitlines()
     for place, junk in sorted(places, key=lambda item: item[0], reverse=True):
         lines.insert(place, junk)
@@ -159,9 +161,7 @@ def test_a_torn_line_costs_itself_only(journal: bytes) -> None:
 @pytest.mark.parametrize(
     "junk", [[b"{"], [b'{"k":"x","t":1},{"k":"x","t":1}'], [b"[1", b"1]"], [b'{"k":"x","t":1'] * 2]
 )
-def test_lines_are_read_many_at_once_and_yet_each_for_itself(
-    journal: bytes, place: int, junk: list[bytes]
-) -> None:
+def test_raware_read_many_at_once_and_yet_each_for_itself(journal: bytes, place: int, junk: list[bytes]) -> None:
     lines = journal.splitlines()
     lines[3:3] = [lines[3]] * 200
     whole = read(b"\n".join(lines))
@@ -201,7 +201,7 @@ def test_readings_of_windows_close_to_others_may_be_left_out(tmp_path: Path) -> 
     assert (len(exact.windows), rough.windows) == (1101, ())
 
 
-def test_lines_of_a_later_version_do_no_harm(journal: bytes) -> None:
+def test_rawof_a_later_version_do_no_harm(journal: bytes) -> None:
     lines = [json.loads(line) for line in journal.splitlines()]
     for line in lines:
         line["future"] = {"x": [1]}
@@ -311,3 +311,31 @@ def test_the_digest_tells_every_change(tmp_path: Path, journal: bytes) -> None:
     assert read_run(folder).sha256 == before
     (folder / "a.jsonl").write_bytes(journal.replace(b'"n":5', b'"n":6'))
     assert read_run(folder).sha256 != before
+
+
+def _tick(number: int, **changes: Any) -> dict[str, Any]:
+    return {"k": "tick", "t": number * 10**9, "d": [1, 2], "v": [number * 10**6, 5], "seq": number, **changes}
+
+
+_ODD = st.sampled_from(
+    [
+        {"v": [None, 5]}, {"v": [1]}, {"v": [1.5, 2]}, {"v": [True, 2]}, {"v": ["7", 2]}, {"v": "12"}, {"d": [1]},
+        {"d": [-5, 10**30]}, {"t": 1.5}, {"t": "9"}, {"t": -3}, {"t": None}, {"k": "end", "id": "1"}, {"c": [1, 0]},
+        {"u": [0, 1, 2, 3, 4]}, {"seq": None}, {"extra": 1}, {"k": "checkpoint"}, {"g": {"0": "x"}}, {"k": []},
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.booleans(), _ODD), max_size=12))
+def test_ticks_read_many_at_once_are_the_same_as_one_by_one(odd: list[tuple[bool, dict[str, Any]]]) -> None:
+    opening = {
+        "k": "open", "t": 0, "wall_ns": 0, "pid": 1, "role": "node", "host": "fake", "interval_s": 1.0, "meta": {},
+        "channels": [COUNTER.to_json(), POWER.to_json()],
+    }  # fmt: skip
+    ticks = [_tick(number, **(change if is_odd else {})) for number, (is_odd, change) in enumerate(odd)]
+    raw = [json.dumps(line).encode() for line in [opening, *ticks]]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "_LINES_AT_ONCE", 3)
+        many = read_process(raw)
+        patch.setattr(lines._Journal, "plain_ticks", lambda *_: False)
+        assert read_process(raw) == many

@@ -11,7 +11,8 @@ import pytest
 
 from greenai.core.vocabulary import Role
 from greenai.journal import format as f
-from greenai.journal.reader import read_process, read_run
+from greenai.journal.lines import read_process
+from greenai.journal.reader import read_run
 from greenai.journal.writer import JournalWriter
 from greenai.testing import FakeMachine
 

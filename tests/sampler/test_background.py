@@ -16,7 +16,7 @@ from greenai.core.collector import Available
 from greenai.core.events import RunLog
 from greenai.core.reading import Gap, PowerReading
 from greenai.core.vocabulary import Role
-from greenai.journal.reader import read_process
+from greenai.journal.lines import read_process
 from greenai.journal.writer import JournalWriter
 from greenai.plugins import LoadedCollectors
 from greenai.sampler import background, open_sensors, sample

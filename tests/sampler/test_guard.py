@@ -17,7 +17,7 @@ from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Available
 from greenai.core.reading import CounterReading, Gap
 from greenai.host.machine import SystemClock
-from greenai.journal.reader import read_process
+from greenai.journal.lines import read_process
 from greenai.plugins import LoadedCollectors
 from greenai.sampler import SlowSampler, guard, guarded, open_sensors
 from greenai.sampler.guard import Guard, HangsError

@@ -21,7 +21,8 @@ from greenai.core.reading import CounterReading, Gap, PowerReading
 from greenai.core.usage import Usage
 from greenai.core.vocabulary import Role
 from greenai.journal.format import TICK
-from greenai.journal.reader import read_process, read_run
+from greenai.journal.lines import read_process
+from greenai.journal.reader import read_run
 from greenai.journal.writer import JournalWriter
 from greenai.plugins import LoadedCollectors
 from greenai.sampler import SamplerThread, Sensors, open_sensors, sample

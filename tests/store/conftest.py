@@ -26,6 +26,7 @@ from greenai.core.run_energy import ChannelEnergy, Energy
 from greenai.core.text import Text
 from greenai.core.vocabulary import RunState
 from greenai.store import Store, open_store
+from greenai.store.chunks import chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -228,8 +229,7 @@ def save() -> Callable[..., RunRecord]:
     """Saves a record, with these samples for each channel."""
 
     def write(store: Store, record: RunRecord, samples: list[Sample] | None = None) -> RunRecord:
-        traces = [(channel, samples or []) for channel in CHANNELS]
-        store.save(record, traces)
+        store.save(record, [(channel, chunks(samples or [])) for channel in CHANNELS])
         return record
 
     return write

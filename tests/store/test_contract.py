@@ -107,11 +107,11 @@ def test_tags_added_later_survive_and_win(store: Store, save: Save, full: RunRec
 def test_samples_come_back(store: Store, save: Save, full: RunRecord) -> None:
     samples = [(1_795_262_400_000_000_000 + i * 999_937_000, None if i % 7 == 0 else i * 31) for i in range(1201)]
     save(store, full, samples)
-    found = store.samples(full.id)
+    found = list(store.samples(full.id))
     assert [channel.id for channel, _, _ in found] == [channel.id for channel in full.energy.channels]
     assert [counted for _, counted, _ in found] == [channel.counted for channel in full.energy.channels]
     assert all(back == samples for _, _, back in found)
-    assert store.samples("no such run") == []
+    assert list(store.samples("no such run")) == []
 
 
 def _many(store: Store, save: Save, full: RunRecord) -> list[RunRecord]:

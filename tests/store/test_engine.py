@@ -240,6 +240,7 @@ WRITE = """
 import pickle, sys
 from dataclasses import replace
 from greenai.store import open_store
+from greenai.store.chunks import chunks
 from greenai.store.engine import upgrade
 import alembic.command, alembic.config, sqlalchemy.dialects.postgresql, sqlalchemy.dialects.sqlite, psycopg
 url, record_file, number, runs = sys.argv[1:]
@@ -249,7 +250,7 @@ sys.stdin.readline()
 store = open_store(url)
 for i in range(int(runs)):
     name = f"w{number}-{i}" if int(runs) > 1 else "same"
-    samples = [(j * 10**9, j) for j in range(700)]
+    samples = chunks([(j * 10**9, j) for j in range(700)])
     store.save(replace(record, id=name), [(c, samples) for c in channels])
 store.close()
 """

@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from greenai.cli.app import plain
-from greenai.cli.base import Command, FiniteFloat, SettingValue
+from greenai.cli.base import Command, FiniteFloat
 from greenai.cli.format import summary
 from greenai.cli.output import OutputError, flush_stdout
+from greenai.cli.run_options import described, run_options
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
-from greenai.core.vocabulary import Approach, Phase, Scope
-from greenai.settings.model import BY_NAME
-from greenai.settings.values import run_name, tag_pairs
 from greenai.tracking.command.aftermath import names_of
 from greenai.tracking.command.signals import HeldSignals, take_effect
 from greenai.tracking.command.wrapper import NOT_FOUND, Wrapped, run_command
@@ -51,7 +49,6 @@ _WAIT = Text(
     en="after the end of the command go on tracking until all processes that it started have ended too; signals "
     "then go to these, the exit code stays the command's",
 )
-_TAG = Text(de="Merkmal schluessel=wert; mehrfach möglich", en="tag key=value; may be repeated")
 
 _COMMAND = Text(de="BEFEHL...", en="COMMAND...")
 
@@ -98,21 +95,14 @@ _ONE_GIVEN_UP = Text(
 def build(app: App) -> click.Command:
     """Return the command."""
 
-    def setting(name: str, kind: Any = None, *, option: str | None = None) -> click.Option:
-        about, metavar = app.say(BY_NAME[name].help), "S" if name.endswith("_s") else None
-        kind = kind or SettingValue(name)
-        return click.Option([f"--{option or name}"], type=kind, metavar=metavar, help=about)
-
     def call(command: tuple[str, ...], record: str | None, quiet: bool, wait: bool, **given: Any) -> int:
-        name, units = given.pop("name"), given.pop("units")
-        name = run_name(name) if name is not None else None
-        given["interval_s"] = given.pop("interval")
-        given["tags"] = tag_pairs(given.pop("tag")) or None
+        units = given.pop("units")
+        name, said = described(given)
         if record not in (None, "-"):
             _check_writable(Path(str(record)))
         if wait and sys.platform == "darwin":
             raise ConfigError(_NO_WAIT)
-        settings = app.settings(**given)
+        settings = app.settings(**said)
         with ExitStack() as stack:
             held = stack.enter_context(HeldSignals())
             wrapped = run_command(
@@ -145,17 +135,8 @@ def build(app: App) -> click.Command:
         help=app.say(_ABOUT),
         context_settings={"allow_interspersed_args": False},
         params=[
-            click.Option(["--name"], help=app.say(_NAME)),
-            setting("project"),
-            setting("task"),
-            setting("approach", click.Choice([approach.value for approach in Approach])),
-            setting("phase", click.Choice([phase.value for phase in Phase])),
-            setting("unit"),
+            *run_options(app, _NAME),
             click.Option(["--units"], type=FiniteFloat(min=0), help=app.say(_UNITS)),
-            click.Option(["--tag"], multiple=True, metavar="KEY=VALUE", help=app.say(_TAG)),
-            setting("scope", click.Choice([scope.value for scope in Scope])),
-            setting("zone"),
-            setting("interval_s", option="interval"),
             click.Option(["--record"], metavar="FILE", help=app.say(_RECORD)),
             click.Option(["--wait"], is_flag=True, help=app.say(_WAIT)),
             click.Option(["--quiet"], is_flag=True, help=app.say(_QUIET)),

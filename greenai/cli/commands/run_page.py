@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greenai.cli.app import plain, print_table
+from greenai.cli.commands.node_block import job_facts, show_nodes
 from greenai.cli.commands.service_block import service_facts, show_hours
 from greenai.cli.format import energy_words, moment
 from greenai.core import labels, quantity
@@ -63,6 +64,13 @@ _CHECKPOINTS = (
     Text(de="nach", en="after"),
     Text(de="Energie bis dahin", en="Energy up to it"),
 )
+_MOST_HOSTS = 8
+_NODE = Text(de="Knoten", en="Node")
+_MOST_CHANNELS = 40
+_MORE_CHANNELS = Text(
+    de="... und {count} weitere Teile; alle zeigt: greenai runs show {run} --json",
+    en="... and {count} more parts; all are shown by: greenai runs show {run} --json",
+)
 _MOST_WINDOWS = 40
 _MORE_WINDOWS = Text(
     de="... und {count} weitere; alle zeigt: greenai runs show {run} --json",
@@ -80,10 +88,14 @@ def show_run(app: App, record: RunRecord) -> None:
     for label, value in _facts(app, record):
         print(f"{label.ljust(width)}  {plain(value)}")
     print()
+    show_nodes(app, record)
+    several = len({channel.host for channel in record.energy.channels}) > 1
+    shown = record.energy.channels[:_MOST_CHANNELS] if several else record.energy.channels
     print_table(
-        [app.say(heading) for heading in _CHANNELS],
+        [*([app.say(_NODE)] if several else []), *(app.say(heading) for heading in _CHANNELS)],
         [
             [
+                *([channel.host] if several else []),
                 app.say(labels.COMPONENT[channel.component]),
                 channel.device,
                 quantity.energy(channel.energy_j, language),
@@ -93,11 +105,14 @@ def show_run(app: App, record: RunRecord) -> None:
                 quantity.duration(channel.gap_s, language) if channel.gap_s else quantity.NO_VALUE,
                 app.say(counting(channel, record.energy.channels)),
             ]
-            for channel in record.energy.channels
+            for channel in shown
         ],
-        right=(2,),
-        spare=(5, 1),  # the method, which the notes explain, and the device
+        right=(2 + several,),
+        spare=(5 + several, 1 + several),  # the method, which the notes explain, and the device
     )
+    if len(shown) < len(record.energy.channels):
+        left = quantity.integer(len(record.energy.channels) - len(shown), language)
+        print(app.say(_MORE_CHANNELS, count=left, run=record.id))
     show_hours(app, record)
     if record.windows:
         print()
@@ -147,7 +162,8 @@ def _facts(app: App, record: RunRecord) -> list[tuple[str, str]]:
     facts = [
         (app.say(_RUN), f"{record.id}  {record.name}"),
         (app.say(_STATE), f"{state}{f' ({record.error})' if record.error else ''}"),
-        (app.say(_TIME), ", ".join([began, lasted, *record.hosts])),
+        (app.say(_TIME), ", ".join([began, lasted, *record.hosts[:_MOST_HOSTS], *_more_hosts(record)])),
+        *job_facts(app, record),
     ]
     if belongs:
         facts.append((app.say(_BELONGS), " / ".join(belongs)))
@@ -172,6 +188,10 @@ def _facts(app: App, record: RunRecord) -> list[tuple[str, str]]:
         )
         facts.append((app.say(_WORK), each))
     return [*facts, *service_facts(app, record), *_outcome(app, record)]
+
+
+def _more_hosts(record: RunRecord) -> list[str]:
+    return [f"+{len(record.hosts) - _MOST_HOSTS}"] if len(record.hosts) > _MOST_HOSTS else []
 
 
 def _outcome(app: App, record: RunRecord) -> list[tuple[str, str]]:

@@ -1,0 +1,145 @@
+"""``greenai slurm merge JOBID``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from greenai.cli.app import print_json, print_table
+from greenai.cli.base import Command
+from greenai.cli.commands.node_block import job_name
+from greenai.cli.format import moment
+from greenai.core import labels, quantity
+from greenai.core.errors import ConfigError
+from greenai.core.text import Text
+from greenai.slurm.merge import merge_job
+from greenai.store import open_store
+
+if TYPE_CHECKING:
+    from greenai.cli.app import App
+    from greenai.core.record import RunRecord
+
+_ABOUT = Text(
+    de="Führt zusammen, was auf den Knoten eines Jobs gemessen wurde: ein Lauf je Versuch und je Element eines "
+    "Arrays. Beliebig oft wiederholbar.",
+    en="Brings together what was measured on the nodes of a job: one run for each attempt and each element of an "
+    "array. May be repeated at will.",
+)
+_FROM = Text(
+    de="Weiterer Journalordner, von Knoten ohne den gemeinsamen; mehrfach möglich",
+    en="a further journal folder, of nodes without the shared one; may be repeated",
+)
+_JSON = Text(de="Als JSON ausgeben", en="print JSON")
+_JOB = Text(de="JOBNUMMER", en="JOBID")
+_NO_JOB = Text(
+    de="„{job}“ ist keine Jobnummer wie 123 oder 123_4.", en='"{job}" is no job number such as 123 or 123_4.'
+)
+_UNREADABLE = Text(de="{path} ist nicht lesbar ({reason}).", en="{path} cannot be read ({reason}).")
+_HEADINGS = (
+    Text(de="Job", en="Job"),
+    Text(de="Versuch", en="Attempt"),
+    Text(de="Zustand", en="State"),
+    Text(de="Beginn", en="Start"),
+    Text(de="Dauer", en="Duration"),
+    Text(de="Knoten", en="Nodes"),
+    Text(de="Energie", en="Energy"),
+    Text(de="Bereich", en="Range"),
+    Text(de="Güte", en="Quality"),
+    Text(de="Lauf", en="Run"),
+)
+_SPARE = (3, 7)
+_TOTAL = Text(de="Summe", en="Total")
+_OF = Text(de="{seen} von {all}", en="{seen} of {all}")
+_NOTE = Text(de="Hinweis", en="Note")
+_AT_LEAST = Text(de="≥ {energy}", en="≥ {energy}")
+
+
+def build(app: App) -> click.Command:
+    """Return the command."""
+
+    def call(job: str, folders: tuple[str, ...], as_json: bool) -> int:
+        number, underscore, element = job.partition("_")
+        if not number.isdecimal() or (underscore and not element.isdecimal()):
+            raise ConfigError(_NO_JOB.format(job=job))
+        settings = app.settings()
+        store = app.closing(open_store(settings.db))
+        try:
+            records = merge_job(store, settings, job, [Path(folder) for folder in folders])
+        except OSError as error:
+            message = _UNREADABLE.format(path=error.filename, reason=error.strerror)
+            raise ConfigError(message) from error
+        if as_json:
+            print_json(
+                {"job_id": job, "runs": [r.to_dict(app.language) for r in records], "total": _total(records)}
+            )
+        else:
+            _show(app, records)
+        return 0
+
+    return Command(
+        "merge",
+        callback=call,
+        help=app.say(_ABOUT),
+        params=[
+            click.Option(["--from", "folders"], multiple=True, metavar="DIR", help=app.say(_FROM)),
+            click.Option(["--json", "as_json"], is_flag=True, help=app.say(_JSON)),
+            click.Argument(["job"], metavar=app.say(_JOB)),
+        ],
+    )
+
+
+def _total(records: list[RunRecord]) -> dict[str, float | int | None]:
+    """Return the sum over attempts and elements; runs of unknown energy are counted apart, never added as 0."""
+    from greenai.analysis.totals import totals
+
+    total = totals(records)
+    return {
+        "runs": total.runs,
+        "energy_j": total.energy_j,
+        "low_j": total.low_j,
+        "high_j": total.high_j,
+        "duration_s": total.duration_s,
+        "runs_without_energy": total.runs_without_energy,
+        "runs_incomplete": sum(record.incomplete for record in records),
+    }
+
+
+def _show(app: App, records: list[RunRecord]) -> None:
+    rows = [_cells(app, record) for record in records]
+    if len(records) > 1:
+        total = _total(records)
+        energy = quantity.energy(total["energy_j"], app.language)
+        if total["runs_incomplete"] or total["runs_without_energy"]:
+            energy = app.say(_AT_LEAST, energy=energy)
+        between = quantity.energy_range(total["low_j"], total["high_j"], app.language, 2, like=total["energy_j"])
+        lasted = quantity.duration(total["duration_s"] or 0.0, app.language)
+        rows.append([app.say(_TOTAL), "", "", "", lasted, "", energy, between, "", ""])
+    print_table([app.say(heading) for heading in _HEADINGS], rows, right=(4, 6), spare=_SPARE)
+    for record in records:
+        for incident in record.incidents:
+            if incident.code.startswith("node_"):
+                print(f"{app.say(_NOTE)}: {record.id}: {app.say(incident.message)}")
+
+
+def _cells(app: App, record: RunRecord) -> list[str]:
+    facts = record.slurm or {}
+    total = record.energy
+    energy = quantity.energy(total.total_j, app.language)
+    hosts = {channel.host for channel in record.energy.channels} | set(record.hosts)
+    seen = str(len(record.hosts))
+    if len(hosts) > len(record.hosts):
+        seen = app.say(_OF, seen=len(record.hosts), all=len(hosts))
+    return [
+        job_name(record) or quantity.NO_VALUE,
+        str(int(facts.get("restart_count", "0")) + 1),
+        app.say(labels.STATE[record.state]),
+        moment(record.started_ms, app.language),
+        quantity.duration(record.duration_s, app.language),
+        seen,
+        app.say(_AT_LEAST, energy=energy) if record.incomplete else energy,
+        quantity.energy_range(total.low_j, total.high_j, app.language, 2, like=total.total_j),
+        app.say(labels.word(labels.QUALITY, record.quality)),
+        record.id,
+    ]

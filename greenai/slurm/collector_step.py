@@ -1,0 +1,138 @@
+"""One ``srun`` that has collectors on some nodes of a job: the step, and the line to and from its tasks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from greenai.core.errors import ConfigError
+from greenai.core.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+STEP_NAME = "greenai-collect"
+_MOST_STARTS = 4
+_PAUSE_S = 1.0
+
+# What srun takes as options from its environment (man srun, INPUT ENVIRONMENT VARIABLES) was said for the job's
+# own steps. These say which job it is.
+_KEPT = (
+    "SLURM_CONF", "SLURM_JOB", "SLURM_ARRAY_", "SLURM_HET_", "SLURM_CLUSTER", "SLURM_SUBMIT_", "SLURM_RESTART",
+)  # fmt: skip
+_OF_THE_SCRIPT = ("SLURM_", "SRUN_", "SLURMD_", "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK")
+
+_NO_SRUN = Text(de="srun gibt es hier nicht.", en="there is no srun here.")
+
+
+class CollectorStep:
+    """A running step. Should ``srun`` end before it is to, it is started again."""
+
+    def __init__(self, where: Sequence[str], task: Sequence[str], log: Path, hear: Callable[[str], None]) -> None:
+        """Prepare it.
+
+        Args:
+            where: Where the tasks run, as ``srun`` takes it.
+            task: The program.
+            log: File for what Slurm has to say.
+            hear: Told each line of each task, in a thread.
+
+        Raises:
+            ConfigError: There is no ``srun``.
+        """
+        srun = shutil.which("srun")
+        if srun is None:
+            raise ConfigError(_NO_SRUN)
+        # It overlaps the job's own steps, takes nothing from them, and does them no harm if a task of it fails.
+        self._command = [
+            srun, *where, "--ntasks-per-node=1", "--overlap", "--mem=0", "--cpus-per-task=1", "--cpu-bind=none",
+            "--kill-on-bad-exit=0", "--mpi=none", "--unbuffered", f"--job-name={STEP_NAME}", "--export=ALL", *task,
+        ]  # fmt: skip
+        self._log = log
+        self._hear = hear
+        self._first_line = b""
+        self._ending = False
+        self._over = threading.Event()
+
+    def start(self) -> None:
+        """Start it.
+
+        Raises:
+            OSError: ``srun`` cannot be started.
+        """
+        self._start()
+        threading.Thread(target=self._listen, name="greenai-collectors", daemon=True).start()
+
+    def order(self, first_line: bytes) -> None:
+        """Tell every task a first thing."""
+        self._first_line = first_line
+        self._tell_first()
+
+    def end(self, last_line: bytes) -> None:
+        """Tell all tasks a last thing; they are to end."""
+        self._ending = True
+        with suppress(OSError):  # they are gone
+            os.write(self._to_them, last_line)
+            os.close(self._to_them)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until all of it has ended, not longer than this."""
+        self._over.wait(seconds)
+
+    def abandon(self) -> None:
+        """Wait for it no longer."""
+        self._over.set()
+
+    def _start(self) -> None:
+        theirs, self._to_them = os.pipe()
+        self._from_them, their_words = os.pipe()
+        log = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        actions = [(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate((theirs, their_words, log))]
+        try:
+            self._pid = os.posix_spawn(
+                self._command[0],
+                self._command,
+                _environ(os.environ),
+                file_actions=actions,
+                setsigmask=(),
+                setsid=True,  # a script that signals its process group (kill 0) does not mean the collectors
+            )
+        finally:
+            for file in (theirs, their_words, log):
+                os.close(file)
+        self._tell_first()
+
+    def _tell_first(self) -> None:
+        with suppress(OSError):  # it has ended already; what it had to say is in the log
+            if self._first_line:
+                os.write(self._to_them, self._first_line)
+
+    def _listen(self) -> None:
+        for start in range(_MOST_STARTS):
+            if start:
+                time.sleep(_PAUSE_S)
+                if self._ending:
+                    break
+                try:
+                    self._start()
+                except OSError:
+                    break
+            with os.fdopen(self._from_them, "rb") as words:
+                for line in words:
+                    self._hear(line.decode(errors="replace").strip())
+            with suppress(OSError):
+                os.waitpid(self._pid, 0)
+            if self._ending:
+                break
+            with suppress(OSError):
+                os.close(self._to_them)
+        self._over.set()
+
+
+def _environ(environ: Mapping[str, str]) -> dict[str, str]:
+    return {k: v for k, v in environ.items() if k.startswith(_KEPT) or not k.startswith(_OF_THE_SCRIPT)}

@@ -1,0 +1,38 @@
+"""``python -I -m greenai.slurm.site start|stop|announce``: what Prolog, Epilog and TaskProlog call.
+
+It ends with 0 whatever happens: a Prolog or Epilog that fails makes Slurm take the node out of service.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Do what the first argument says."""
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    try:
+        if word == "start":
+            from greenai.slurm.site.prolog import start
+
+            start(os.environ)
+        elif word == "stop":
+            from greenai.slurm.site.epilog import stop
+
+            stop(os.environ)
+        elif word == "announce":
+            from greenai.slurm.site.notes import announcement
+
+            sys.stdout.write(announcement(os.environ))
+    except Exception as error:  # noqa: BLE001  # our failure never endangers a job or a node
+        if word != "announce":  # its user would find it in the job's output
+            from greenai.slurm.site.log import log
+
+            log(f"{word}: {error!r}")
+    sys.stdout.flush()
+    os._exit(0)  # nothing that is left may hold up the job
+
+
+if __name__ == "__main__":
+    main()

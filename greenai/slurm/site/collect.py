@@ -1,0 +1,102 @@
+"""The site's collector of one job and node: as the job's user, outside of the job, from Prolog to Epilog.
+
+``python -I -m greenai.slurm.site.collect``; its input is a pipe with the order, see ``greenai.slurm.collector``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from greenai.core.errors import ConfigError, GreenAIError
+from greenai.core.text import Text
+from greenai.host import this_host
+from greenai.host.files import make_folder
+from greenai.journal.spool import is_own
+from greenai.slurm.ask import ask_job
+from greenai.slurm.collector import main
+from greenai.slurm.job_host import job_environ
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from greenai.slurm.job_facts import JobFacts
+    from greenai.slurm.order import Order
+
+# One question to Slurm's controller per node; a job of more has its nodes for itself, as a rule, and asks none.
+MOST_QUESTIONS = 64
+_PATIENCE_S = 0.3  # the Prolog waits
+_PR_SET_DUMPABLE = 4  # linux/prctl.h
+
+_NOT_YOURS = Text(
+    de="{folder} gehört jemand anderem; der Job wird nicht gemessen.",
+    en="{folder} is somebody else's; the job is not measured.",
+)
+
+
+def prepare(order: Order) -> Order:
+    """Make the run's folder, and complete what the Prolog knew of the job by what Slurm says of it.
+
+    Args:
+        order: What the Prolog said.
+
+    Raises:
+        ConfigError: The folder is somebody else's.
+        OSError: It cannot be made.
+    """
+    folder = Path(order.spool, order.run_id)
+    make_folder(folder)
+    if not is_own(folder):
+        raise ConfigError(_NOT_YOURS.format(folder=folder))
+    if len(order.nodes) > MOST_QUESTIONS:
+        return order
+    try:
+        return completed(order, ask_job(this_host(), int(order.slurm["job_id"]), _PATIENCE_S), os.environ)
+    except (GreenAIError, OSError):
+        return order  # a busy controller costs the name, not the measurement
+
+
+def completed(order: Order, jobs: Sequence[JobFacts], environ: Mapping[str, str]) -> Order:
+    """Return an order with what only Slurm knows: names, an array, other components, and what is shared.
+
+    Args:
+        order: What the Prolog said.
+        jobs: What Slurm says: the job, or the components of a heterogeneous one.
+        environ: This process's own.
+    """
+    first = jobs[0]
+    known = {
+        "job_name": first.name,
+        "array_job_id": first.array_job_id,
+        "array_task_id": first.array_task_id,
+        "het_size": len(jobs) if len(jobs) > 1 else None,
+        "account": first.account,
+        "partition": first.partition,
+    }
+    facts = {key: str(value) for key, value in known.items() if value is not None}
+    nodes = tuple(dict.fromkeys(node.name for job in jobs for node in job.nodes))
+    order = order._replace(
+        name=first.name or order.name, slurm={**order.slurm, **facts}, nodes=nodes or order.nodes
+    )
+    node, number = environ.get("SLURMD_NODENAME", ""), environ.get("SLURM_JOB_ID")
+    ours = next((job for job in jobs if str(job.job_id) == number and job.node(node) is not None), None)
+    if ours is None:
+        return order
+    return order._replace(environ={node: job_environ(ours, node)}, exclusive=ours.exclusive)
+
+
+def keep_others_out() -> None:
+    """Let no other process of the user's look into this one, or work through it.
+
+    It is outside of the job's control group: through a debugger it would be a way around the job's limits.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+if __name__ == "__main__":
+    keep_others_out()
+    main(prepare)
