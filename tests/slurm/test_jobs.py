@@ -58,6 +58,13 @@ def only_run(cluster: Cluster, job: str) -> dict[str, Any]:
     return run
 
 
+def reconciled(cluster: Cluster, job: str) -> dict[str, Any]:
+    """What the accounting says beside the only run of a job."""
+    found = json.loads(greenai(cluster, "slurm", "import", "--jobs", job, "--json").stdout)
+    (compared,) = found["reconciled"]
+    return dict(compared)
+
+
 def node_energy_j(run: dict[str, Any], node: str) -> float:
     """What the node's own meter says, whoever it is billed to."""
     (channel,) = (
@@ -109,6 +116,13 @@ def test_two_nodes_with_two_tasks_each_are_counted_once_per_node(cluster: Cluste
     assert step["energy_j"] == pytest.approx(total_j, rel=0.01)
     assert not {"node_missing", "node_late", "node_silent"} & set(codes(run))
     assert merged(cluster, job)["runs"] == [run]  # as often as one likes
+    compared = reconciled(cluster, job)
+    (beside,) = compared["steps"]
+    assert beside["ours_j"] == step["energy_j"]
+    assert beside["slurm_j"] == pytest.approx(beside["ours_j"], rel=0.01)
+    assert (
+        compared["slurm_job_energy_j"] > 1.8 * compared["slurm_energy_j"]
+    )  # Slurm counts our collectors' step, too
 
 
 def test_greenai_run_in_each_task_of_ones_own_srun_counts_each_node_once(cluster: Cluster, shared: Path) -> None:
@@ -257,6 +271,10 @@ def test_two_jobs_that_share_a_node_add_up_to_it(cluster: Cluster, shared: Path)
     # Both ran all the time, so the node's energy is what either of them says it took.
     assert own_j == pytest.approx(whole_j / 2, rel=0.05)
     assert runs[0]["energy"]["total_j"] > 1.2 * runs[1]["energy"]["total_j"]
+    for job in jobs:  # Slurm charges each of them all of it: like is held against like
+        compared = reconciled(cluster, job)
+        assert compared["difference_rel"] == pytest.approx(0, abs=0.12)
+        assert compared["steps"] == []
 
 
 def test_a_node_without_greenai_is_named_and_the_job_runs(cluster: Cluster, shared: Path) -> None:

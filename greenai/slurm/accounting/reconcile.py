@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from greenai.core.channel import Component, Quality
 from greenai.core.quantity import number
 from greenai.core.text import Text
+from greenai.core.vocabulary import Scope
 from greenai.slurm.accounting.metered import steps_energy_j
 from greenai.slurm.accounting.run import cpu_share
 
@@ -185,6 +186,9 @@ def _differs(counted: set[Component], theirs: Component) -> bool:
 
 
 def _steps(record: RunRecord, job: BatchJob) -> tuple[StepComparison, ...]:
+    """Return the user's steps, where both figures are of whole nodes: windows hold the job's share of them."""
+    if record.energy.scope != Scope.MACHINE:
+        return ()
     windows = {window.id.removeprefix(STEP_WINDOW): window for window in record.windows if window.parent is None}
     return tuple(
         StepComparison(step.id, step.name, windows[step.id].energy_j, step.energy_j)

@@ -132,7 +132,7 @@ def _show_compared(app: App, compared: Sequence[Comparison]) -> None:
         )
         rows += [
             [
-                app.say(_STEP, job=job.job_id, step=step.id, name=step.name[:24]),
+                app.say(_STEP, job=_job_name(job), step=step.id, name=step.name[:24]),
                 *[""] * 6,
                 quantity.energy(step.ours_j, language),
                 quantity.energy(step.slurm_j, language),
@@ -142,9 +142,12 @@ def _show_compared(app: App, compared: Sequence[Comparison]) -> None:
         ]
     headings = (_JOB, _RUN, _OURS_STATE, _EXIT, _ASKED, _USED, _OF_JOB, _OF_NODES, _SLURM, _DIFFERENCE)
     _show(app, _RECONCILED, headings, rows, right=(3, 4, 5, 6, 7, 8, 9), spare=(5, 4, 3, 1))
+    concerned: dict[str, list[str]] = {}
     for one in compared[:_MOST_ROWS]:
         for remark in one.remarks:
-            print(f"  {_job_name(one.jobs[0])}: {app.say(remark)}")
+            concerned.setdefault(app.say(remark), []).append(_job_name(one.jobs[0]))
+    for remark, jobs in concerned.items():
+        print(f"  {', '.join(jobs)}: {remark}")
 
 
 def _show_failed(app: App, found: Sequence[Finding]) -> None:

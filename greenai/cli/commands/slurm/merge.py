@@ -14,6 +14,7 @@ from greenai.cli.format import moment
 from greenai.core import labels, quantity
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
+from greenai.core.vocabulary import RunState
 from greenai.slurm.merge import merge_job
 from greenai.store import open_store
 
@@ -134,7 +135,7 @@ def _cells(app: App, record: RunRecord) -> list[str]:
     return [
         job_name(record) or quantity.NO_VALUE,
         str(int(facts.get("restart_count", "0")) + 1),
-        app.say(labels.STATE[record.state]),
+        _state(app, record),
         moment(record.started_ms, app.language),
         quantity.duration(record.duration_s, app.language),
         seen,
@@ -143,3 +144,11 @@ def _cells(app: App, record: RunRecord) -> list[str]:
         app.say(labels.word(labels.QUALITY, record.quality)),
         record.id,
     ]
+
+
+def _state(app: App, record: RunRecord) -> str:
+    """Return how it ended; of a job that did not end well, with Slurm's word, which says why."""
+    state = app.say(labels.STATE[record.state])
+    if record.state is RunState.COMPLETED or record.accounting is None:
+        return state
+    return f"{state} ({record.accounting.state})"

@@ -21,7 +21,7 @@ _ABOUT = Text(
     "as they are; output and exit code are sbatch's.",
 )
 NAME = Text(de="Name des Laufs; ohne Angabe der des Jobs", en="name of the run; by default the job's")
-_ARGUMENTS = Text(de="[SBATCH-OPTIONEN] SKRIPT [ARGUMENTE]", en="[SBATCH OPTIONS] SCRIPT [ARGUMENTS]")
+_ARGUMENTS = Text(de="-- [SBATCH-OPTIONEN] SKRIPT [ARGUMENTE]", en="-- [SBATCH OPTIONS] SCRIPT [ARGUMENTS]")
 _SUBMITTED = Text(
     de="greenai: Wird gemessen. Nach dem Ende: greenai slurm merge JOBID",
     en="greenai: will be measured. When it is over: greenai slurm merge JOBID",
