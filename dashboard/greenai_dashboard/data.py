@@ -26,15 +26,23 @@ class DashboardData(Protocol):
         """
 
     def trace(
-        self, run_id: str, *, max_points: int = 2000, from_ms: float | None = None, to_ms: float | None = None
+        self,
+        run_id: str,
+        *,
+        max_points: int = 2000,
+        from_ms: float | None = None,
+        to_ms: float | None = None,
+        max_channels: int | None = None,
     ) -> tuple[TraceSeries, ...]:
-        """Return the power over time of each channel, thinned to ``max_points`` per channel."""
+        """Return the power over time of the first channels, thinned to ``max_points`` per channel."""
 
     def live(self, query: RunQuery) -> LivePage:
         """Return the runs of a query that go on, as they stand at this moment."""
 
-    def live_trace(self, run_id: str, seconds: float, *, max_points: int = 2000) -> tuple[TraceSeries, ...]:
-        """Return the power over the last ``seconds`` of a run that goes on; empty if nobody knows."""
+    def live_trace(
+        self, run_id: str, seconds: float, *, max_points: int = 2000, max_channels: int | None = None
+    ) -> tuple[TraceSeries, ...]:
+        """Return the same over the last ``seconds`` of a run that goes on; empty if nobody knows."""
 
     def task_names(self) -> list[str]:
         """Return the names of all tasks."""

@@ -63,6 +63,10 @@ TRACE_WINDOWS_CUT = Text(
     de="Von {all} Fenstern sind die {shown} längsten hinterlegt.",
     en="Of {all} windows, the {shown} longest are shaded.",
 )
+TRACE_CHANNELS_CUT = Text(
+    de="Von {all} Kanälen sind die ersten {shown} gezeichnet.",
+    en="Of {all} channels, the first {shown} are drawn.",
+)
 TRACE_POWER_AXIS = Text(de="Leistung (W)", en="Power (W)")
 TRACE_TIME_AXIS = Text(de="Zeit seit Beginn ({unit})", en="Time since start ({unit})")
 TRACE_NOT_COUNTED = Text(de="nicht gezählt", en="not counted")
@@ -108,7 +112,7 @@ WINDOW = Text(de="Fenster", en="Window")
 WINDOW_PARENT = Text(de="Teil von", en="Part of")
 WINDOW_START = Text(de="Beginn nach", en="Starts after")
 WINDOW_DURATION = Text(de="Dauer", en="Duration")
-WINDOWS_MORE = Text(
+MORE_ROWS = Text(
     de="Gezeigt sind die ersten {shown} von {all}; alle stehen im JSON.",
     en="The first {shown} of {all} are shown; all are in the JSON.",
 )

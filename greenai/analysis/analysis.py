@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from greenai.analysis.live import LiveRuns, live_trace
@@ -102,6 +104,7 @@ class Analysis:
         max_points: int | None = 2000,
         from_ms: float | None = None,
         to_ms: float | None = None,
+        max_channels: int | None = None,
     ) -> tuple[TraceSeries, ...]:
         """Return power over time, channel by channel.
 
@@ -110,19 +113,22 @@ class Analysis:
             max_points: About how many points per channel; None for all.
             from_ms: Only after this moment (epoch milliseconds).
             to_ms: Only before it.
+            max_channels: Only the first so many that were read; a thousand nodes have thousands.
         """
         low_ns = from_ms * 1e6 if from_ms is not None else float("-inf")
         high_ns = to_ms * 1e6 if to_ms is not None else float("inf")
-        return tuple(
-            series(
-                channel,
-                [sample for sample in samples if low_ns <= sample[0] <= high_ns],
-                counted=counted,
-                max_points=max_points,
+        with closing(self._store.samples(run_id)) as channels:
+            found = (
+                series(
+                    channel,
+                    [sample for sample in samples if low_ns <= sample[0] <= high_ns],
+                    counted=counted,
+                    max_points=max_points,
+                )
+                for channel, counted, samples in channels
+                if samples  # the rest of the node is no sensor
             )
-            for channel, counted, samples in self._store.samples(run_id)
-            if samples  # the rest of the node is no sensor
-        )
+            return tuple(islice(found, max_channels))
 
     def live(self, query: RunQuery) -> LivePage:
         """Return the runs of a query that go on, as their journals stand at this moment.
@@ -134,16 +140,19 @@ class Analysis:
         runs = self._live.look(page.rows)
         return LivePage(runs, page.total - (len(page.rows) - len(runs)))
 
-    def live_trace(self, run_id: str, seconds: float, *, max_points: int | None = 2000) -> tuple[TraceSeries, ...]:
+    def live_trace(
+        self, run_id: str, seconds: float, *, max_points: int | None = 2000, max_channels: int | None = None
+    ) -> tuple[TraceSeries, ...]:
         """Return power over the last ``seconds`` of a run that goes on; empty if its journals are not here.
 
         Args:
             run_id: Full id of the run.
             seconds: How far back.
             max_points: About how many points per channel; None for all.
+            max_channels: Only the first so many.
         """
         try:
-            return live_trace(self._settings.spool / run_id, seconds, max_points)
+            return live_trace(self._settings.spool / run_id, seconds, max_points, max_channels)
         except OSError:
             return ()
 

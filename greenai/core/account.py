@@ -15,7 +15,7 @@ from greenai.core.checkpoints import checkpoints
 from greenai.core.collector import Incident
 from greenai.core.host_account import account_host
 from greenai.core.incidents import run_incidents
-from greenai.core.job_nodes import missing_channel, missing_nodes, node_incidents
+from greenai.core.job_nodes import missing_channel, missing_nodes, node_incidents, nodes_of, unseen
 from greenai.core.outline import Outline
 from greenai.core.record import JournalFacts, RunRecord, Site, Work
 from greenai.core.service import served_units, service
@@ -98,8 +98,13 @@ def together(
     by_host = log.by_host()
     spans = {host.host: host.span for host in hosts}
     duration_s = max((span[1] - span[0]) / NS_PER_S for span in spans.values())
-    missing = missing_nodes(meta, list(by_host)) if outline.is_job and window_id is None else ()
-    sums = [*_in_order(hosts), *(missing_channel(node, duration_s) for node in missing)]
+    is_whole_job = outline.is_job and window_id is None
+    missing = missing_nodes(meta, hosts) if is_whole_job else ()
+    nodes = nodes_of(by_host, hosts) if is_whole_job else []
+    seen = _in_order(hosts)
+    unseen_s = unseen(nodes, duration_s)
+    sums = [each.with_unseen(unseen_s[host]) if (host := each.channel.host) in unseen_s else each for each in seen]
+    sums += [missing_channel(node, duration_s) for node in missing]
     energy = total_of(sums, outline.terms.scope)
     state, end = course.state_of(log), course.ending(log)
     started_ns, ended_ns = _begin_and_end(outline, log, hosts)
@@ -109,9 +114,11 @@ def together(
     countless = not isfinite(units)
     units = 0.0 if countless else units
     per_unit_j = energy.total_j / units if energy.total_j is not None and units > 0 else None
-    incidents = [*run_incidents(log, first, energy, duration_s), *([_COUNTLESS] if countless else [])]
-    if outline.is_job and window_id is None:
-        incidents += node_incidents(by_host, hosts, missing, duration_s)
+    incidents = [
+        *run_incidents(log, first, [each.row for each in seen], duration_s),
+        *([_COUNTLESS] if countless else []),
+        *node_incidents(nodes, missing, duration_s),
+    ]
     record = RunRecord(
         id=log.run_id,
         name=str(meta.get("name") or log.run_id),

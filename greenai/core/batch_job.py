@@ -8,6 +8,9 @@ from typing import Any
 COLLECTOR_PREFIX = "greenai-collect"
 """Job steps whose name begins like this are our own collectors."""
 
+_LONGEST_RUN_ID = 64
+_PARTS_START_MS = 600_000  # the parts of a heterogeneous job start together
+
 # Words of job states, man sacct ("JOB STATE CODES"), and whether nothing more can happen to such an attempt.
 _FINAL = frozenset(
     {
@@ -105,7 +108,7 @@ class BatchJob:
     Attributes:
         cluster: Name of the cluster.
         job_id: Its number. Unique on the cluster, until numbers begin again.
-        restart_count: 0 for the first attempt.
+        restart_count: 0 for the first attempt. Before Slurm 24.11 counted from what is known, hence possibly too low.
         array_job_id: Number of the array, of an element.
         array_task_id: Index in the array.
         het_job_id: Number of the heterogeneous job whose part it is.
@@ -153,14 +156,22 @@ class BatchJob:
     steps: tuple[BatchStep, ...] = ()
 
     @property
-    def key(self) -> tuple[str, str, int]:
-        """What identifies it: cluster, job id, restart count."""
-        return self.cluster, self.job_id, self.restart_count
+    def key(self) -> tuple[str, str, int | None]:
+        """What identifies it: cluster, job id, start. Numbers come round again, and attempts may be miscounted."""
+        return self.cluster, self.job_id, self.start_ms
 
     @property
     def imported_run_id(self) -> str:
-        """Id of the run that it becomes if nobody tracked it."""
-        return f"slurm-{self.cluster}-{self.job_id}-{self.restart_count}"
+        """Id of the run that it becomes if nobody tracked it: with its start, epoch seconds."""
+        number_and_start = f"-{self.job_id}-{(self.start_ms or 0) // 1000}"
+        return f"slurm-{self.cluster}"[: _LONGEST_RUN_ID - len(number_and_start)] + number_and_start
+
+    def is_beside(self, other: BatchJob) -> bool:
+        """Say whether both are parts of the same attempt of a heterogeneous job."""
+        if self.het_job_id is None or self.start_ms is None or other.start_ms is None:
+            return False
+        mine, others = ((job.cluster, job.het_job_id, job.restart_count) for job in (self, other))
+        return mine == others and abs(self.start_ms - other.start_ms) <= _PARTS_START_MS
 
     @property
     def is_final(self) -> bool:

@@ -74,13 +74,15 @@ class EnergyCurve:
 
     def peak_w(self, t0_ns: int, t1_ns: int) -> float:
         """Return the highest power (W) over any known stretch of 0.1 s or more in [t0, t1]; 0 if there is none."""
-        times = [t_ns for t_ns in spaced(self._t_ns, _PEAK_NS) if t0_ns <= t_ns <= t1_ns]
-        amounts = ((self.between(a, b), (b - a) / NS_PER_S) for a, b in pairwise(times))
-        highest_w = max(
-            (amount.energy_j / s for amount, s in amounts if amount.energy_j and not amount.gap_s),
-            default=0.0,
-        )
-        return max(highest_w, self._peak_w)
+        known = dict(zip(self._t_ns, zip(self._known_uj, self._known_ns, strict=True), strict=False))
+        points = [(t_ns, *known[t_ns]) for t_ns in spaced(self._t_ns, _PEAK_NS) if t0_ns <= t_ns <= t1_ns]
+        highest_w = self._peak_w
+        for (begin_ns, begin_uj, begin_known_ns), (end_ns, end_uj, end_known_ns) in pairwise(points):
+            length_ns = end_ns - begin_ns
+            gap_ns = length_ns - (end_known_ns - begin_known_ns)
+            if length_ns > 0 and gap_ns <= _forgiven_ns(length_ns):
+                highest_w = max(highest_w, (end_uj - begin_uj) / UJ_PER_J / (length_ns / NS_PER_S))
+        return highest_w
 
     def since(self, start_ns: int) -> list[EnergyInterval]:
         """Return the intervals from a monotonic time on; the one that it lies in is cut there."""
@@ -108,9 +110,7 @@ class EnergyCurve:
         if known_ns <= 0:
             return EnergyAmount(None, length_ns / NS_PER_S)
         gap_ns = length_ns - known_ns
-        # A mark and its readings are some microseconds apart; that is no gap.
-        forgiven_ns = min(READ_JITTER_NS, length_ns // 100)
-        gap_s = gap_ns / NS_PER_S if gap_ns > forgiven_ns else 0.0
+        gap_s = gap_ns / NS_PER_S if gap_ns > _forgiven_ns(length_ns) else 0.0
         return EnergyAmount((known1_uj - known0_uj) / UJ_PER_J, gap_s)
 
     def known_at(self, times_ns: Sequence[int]) -> tuple[list[float], list[float]]:
@@ -134,6 +134,11 @@ class EnergyCurve:
                 energies_uj.append(all_uj[edge])
                 lengths_ns.append(all_known_ns[edge])
         return energies_uj, lengths_ns
+
+
+def _forgiven_ns(length_ns: int) -> int:
+    """Return how long a gap may be: a mark and its readings are some microseconds apart."""
+    return min(READ_JITTER_NS, length_ns // 100)
 
 
 def spaced(times_ns: Sequence[int], step_ns: int) -> list[int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from greenai.core.checkpoints import energies_at, moments
 from greenai.core.hourly import hourly_traces
+from greenai.core.job_nodes import may_have_been_unseen, node_names
 from greenai.core.service import of_host
 from greenai.core.totals import channel_sums, with_rest
 from greenai.core.traces import traces
@@ -31,6 +32,7 @@ class HostAccount:
 
     Attributes:
         host: Its name.
+        nodes: What the cluster calls it, if it is a node of a batch job: its host name may be another.
         span: Start and end of what is looked at on its monotonic clock.
         first_reading_ns: When a sensor first said anything; None if none did.
         channels: What each channel adds.
@@ -40,6 +42,7 @@ class HostAccount:
     """
 
     host: str
+    nodes: frozenset[str]
     span: Span
     first_reading_ns: int | None
     channels: tuple[ChannelSum, ...]
@@ -67,12 +70,14 @@ def account_host(
         measured = traces(here, span, terms.scope)
     spans = {host: span}
     found = with_rest(measured, spans, is_counted=terms.count_rest)
-    sums, chosen = channel_sums(found, spans, count_rest=terms.count_rest)
+    peaks = may_have_been_unseen(here, span, terms.began_ns)
+    sums, chosen = channel_sums(found, spans, count_rest=terms.count_rest, peaks=peaks)
     counted = [trace for key, trace in found.items() if key in chosen]
     first_ns = [trace.readings.numbers[0][0] for trace in measured.values() if trace.readings.numbers]
     own = (moment for process in here for moment in moments(process))
     result = HostAccount(
         host=host,
+        nodes=node_names(here),
         span=span,
         first_reading_ns=min(first_ns, default=None),
         channels=tuple(sums),

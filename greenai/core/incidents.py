@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from greenai.core import labels, quantity
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from greenai.core.events import ProcessLog, RunLog
-    from greenai.core.run_energy import Energy
+    from greenai.core.run_energy import ChannelEnergy
 
 # A sampler that wrote nothing for this long before the stop has died.
 SAMPLER_LATE_INTERVALS = 2
 SAMPLER_LATE_S = 0.5
+# So many of a kind are listed one by one; of the others there is a count.
+MOST_NAMED = 20
 
 _NO_SAMPLER = Incident(
     code="sampler_missing",
@@ -78,24 +81,27 @@ _SLEPT = Text(
     en="The machine {host} was suspended for {slept} during the run; duration and energy are without that time.",
 )
 _SUSPENDED = Text(
-    de="{host}: Slurm hielt den Job {time} lang an (suspend); was der Knoten in dieser Zeit brauchte, ist nicht "
-    "seins und hier unbekannt.",
-    en="{host}: Slurm had the job suspended for {time}; what the node took in that time is not the job's, and "
-    "unknown here.",
+    de="{host}: Slurm hielt den Job {time} lang an (suspend); wie viel von dem, was der Knoten in dieser "
+    "Zeit brauchte, seins war, ist unbekannt.",
+    en="{host}: Slurm had the job suspended for {time}; how much of what the node took in that time was the "
+    "job's is unknown.",
 )
 _BAD_LINES = Text(
     de="{count} Zeilen oder Dateien des Journals sind beschädigt und wurden übersprungen.",
     en="{count} lines or files of the journal are damaged and were skipped.",
 )
+_MORE = Text(de="... und {count} weitere Hinweise dieser Art.", en="... and {count} more notes of this kind.")
 
 
-def run_incidents(log: RunLog, first: ProcessLog, energy: Energy, duration_s: float) -> tuple[Incident, ...]:
+def run_incidents(
+    log: RunLog, first: ProcessLog, channels: Sequence[ChannelEnergy], duration_s: float
+) -> list[Incident]:
     """Return all incidents of a run, each once; those of the nodes of a batch job are in ``core.job_nodes``.
 
     Args:
         log: The journals; nothing is asked of their readings.
         first: The process that describes the run.
-        energy: The run's energy.
+        channels: Each channel of its hosts, over the time that the host was read.
         duration_s: The run's length.
     """
     found = {
@@ -121,53 +127,70 @@ def run_incidents(log: RunLog, first: ProcessLog, energy: Energy, duration_s: fl
     bad = sum(process.bad_lines for process in log.processes) + log.unreadable_files
     if bad:
         incidents.append(Incident("journal_damaged", _BAD_LINES.format(count=bad)))
-    return (*incidents, *_partial(energy, duration_s), *_missing(energy, duration_s), *_closed(incidents, energy))
+    incidents += _partial(channels, duration_s) + _missing(channels, duration_s) + _closed(incidents, channels)
+    return _shortened(incidents)
 
 
-def _partial(energy: Energy, duration_s: float) -> list[Incident]:
+def _shortened(incidents: Sequence[Incident]) -> list[Incident]:
+    """Leave out what a run of a thousand nodes has too much of, and say how much that is."""
+    counts = Counter[str]()
+    found = []
+    for incident in incidents:
+        counts[incident.code] += 1
+        if counts[incident.code] <= MOST_NAMED:
+            found.append(incident)
+    left = [(code, count - MOST_NAMED) for code, count in counts.items() if count > MOST_NAMED]
+    return found + [Incident(code, _MORE.format(count=count)) for code, count in left]
+
+
+def _names(channels: Sequence[ChannelEnergy]) -> list[tuple[ChannelEnergy, str]]:
+    """Return each channel with the name of its device; in a run on several hosts, with the host's before it."""
+    several = len({channel.host for channel in channels}) > 1
+    return [(channel, f"{channel.host}: {channel.device}" if several else channel.device) for channel in channels]
+
+
+def _partial(channels: Sequence[ChannelEnergy], duration_s: float) -> list[Incident]:
     return [
         Incident(
             "energy_incomplete",
             _PARTIAL.format(
-                device=channel.device,
+                device=name,
                 gap=_duration(channel.gap_s),
                 duration=_duration(duration_s),
             ),
         )
-        for channel in energy.channels
+        for channel, name in _names(channels)
         if channel.counted and channel.gap_s > unnoticed_s(duration_s)
     ]
 
 
-def _closed(incidents: Sequence[Incident], energy: Energy) -> list[Incident]:
+def _closed(incidents: Sequence[Incident], channels: Sequence[ChannelEnergy]) -> list[Incident]:
     """Say that a total lacks the counters that may not be read, where others of their kind are counted."""
-    families = {channel.id.partition(":")[0] for channel in energy.channels if channel.counted}
+    families = {channel.id.partition(":")[0] for channel in channels if channel.counted}
     closed = {i.code.removesuffix(_UNREADABLE) for i in incidents if i.code.endswith(_UNREADABLE)}
     return [Incident("energy_unknown", _CLOSED)] if families & closed else []
 
 
-def _missing(energy: Energy, duration_s: float) -> list[Incident]:
+def _missing(channels: Sequence[ChannelEnergy], duration_s: float) -> list[Incident]:
     """Name the sensors that should have been counted and were not."""
     found = []
-    for channel in energy.channels:
+    for channel, name in _names(channels):
         blind_s = duration_s if channel.energy_j is None else channel.gap_s
         known = channel.counted or channel.part_of is not None or channel.quality is Quality.ESTIMATED
         if known:
             continue
         whole = channel.component in (Component.NODE, Component.MODULE)
         if whole and channel.energy_j is not None and blind_s <= unnoticed_s(duration_s):
-            found.append(Incident("whole_not_counted", _LESS_THAN_PARTS.format(device=channel.device)))
+            found.append(Incident("whole_not_counted", _LESS_THAN_PARTS.format(device=name)))
         elif set(channel.lost_readings) <= _ORDINARY or blind_s <= unnoticed_s(duration_s):
             continue
         elif whole:
-            message = _PARTS_INSTEAD.format(
-                device=channel.device, blind=_duration(blind_s), duration=_duration(duration_s)
-            )
+            message = _PARTS_INSTEAD.format(device=name, blind=_duration(blind_s), duration=_duration(duration_s))
             found.append(Incident("whole_not_counted", message))
         elif channel.energy_j is None:
-            reason = max(sorted(channel.lost_readings), key=lambda name: channel.lost_readings[name])
+            reason = max(sorted(channel.lost_readings), key=channel.lost_readings.__getitem__)
             words = labels.word(labels.LOST, reason)
-            found.append(Incident("energy_unknown", _UNKNOWN.format(device=channel.device, reason=words)))
+            found.append(Incident("energy_unknown", _UNKNOWN.format(device=name, reason=words)))
     return found
 
 

@@ -6,12 +6,15 @@ leaves room for clocks that are seconds apart (NTP keeps them within millisecond
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from greenai.core import quantity
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Incident
+from greenai.core.hostlist import expand
+from greenai.core.incidents import MOST_NAMED
 from greenai.core.run_energy import ChannelEnergy, unnoticed_s
 from greenai.core.text import Text
 from greenai.core.totals import ChannelSum
@@ -19,10 +22,11 @@ from greenai.core.units import NS_PER_S
 from greenai.core.vocabulary import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from greenai.core.events import ProcessLog
     from greenai.core.host_account import HostAccount
+    from greenai.core.traces import Span
 
 # A node whose first reading is later than this after the first node's start, and than so many intervals, is late.
 LATE_S = 2.0
@@ -30,10 +34,9 @@ LATE_INTERVALS = 2
 # One that said nothing for this long before the last line of the others, and for so many intervals, fell silent.
 SILENT_S = 5.0
 SILENT_INTERVALS = 5
-# So many are named one by one; of the others there is a count.
-MOST_NAMED = 20
 
 METHOD = "not_measured"
+MISSING_NODE = "missing:node"
 
 _MISSING = Text(
     de="Vom Knoten {node} gibt es kein Journal; seine Energie fehlt in der Summe.",
@@ -72,10 +75,11 @@ _NOTE = Text(
 
 
 @dataclass(frozen=True, slots=True)
-class _Node:
-    """One node, by its own wall clock (epoch ns)."""
+class Node:
+    """One node as its collectors tell it, by its own wall clock (epoch ns)."""
 
-    name: str
+    host: str
+    length_s: float
     start_ns: int
     first_reading_ns: int
     last_line_ns: int
@@ -83,19 +87,32 @@ class _Node:
     stopped: bool
 
 
-def missing_nodes(meta: Mapping[str, Any], hosts: Sequence[str]) -> tuple[str, ...]:
+def node_names(here: Iterable[ProcessLog]) -> frozenset[str]:
+    """Return what the cluster calls a host, as its collectors heard it."""
+    names = (process.meta.get("node") for process in here if process.role is Role.NODE)
+    return frozenset(name for name in names if isinstance(name, str))
+
+
+def missing_nodes(meta: Mapping[str, Any], accounts: Iterable[HostAccount]) -> tuple[str, ...]:
     """Return the allocated nodes of which there is no journal, sorted.
 
     Args:
-        meta: The run's description; ``nodes`` names what was allocated.
-        hosts: Where journals were written. Domains and upper case make no difference.
+        meta: The run's description; ``nodes`` names what was allocated, by name or in Slurm's lists.
+        accounts: Those of the hosts with journals. Domains and upper case make no difference to their names.
     """
     nodes = meta.get("nodes")
     if not isinstance(nodes, list):
         return ()
-    there = {_short(host) for host in hosts}
-    named = {_short(name): name for name in nodes if isinstance(name, str) and name}
+    there = {_short(name) for account in accounts for name in (account.host, *account.nodes)}
+    named = {_short(name): name for entry in nodes for name in _names(entry)}
     return tuple(sorted(name for short, name in named.items() if short not in there))
+
+
+def _names(entry: object) -> tuple[str, ...]:
+    try:
+        return expand(entry) if isinstance(entry, str) else ()
+    except ValueError:  # damaged
+        return ()
 
 
 def missing_channel(node: str, duration_s: float) -> ChannelSum:
@@ -106,7 +123,7 @@ def missing_channel(node: str, duration_s: float) -> ChannelSum:
         duration_s: The run's length.
     """
     channel = Channel(
-        id="missing:node",
+        id=MISSING_NODE,
         collector="missing",
         component=Component.NODE,
         kind=Kind.COUNTER,
@@ -136,36 +153,79 @@ def missing_channel(node: str, duration_s: float) -> ChannelSum:
     return ChannelSum(channel, row)
 
 
-def node_incidents(
-    by_host: Mapping[str, Sequence[ProcessLog]],
-    accounts: Sequence[HostAccount],
-    missing: Sequence[str],
-    duration_s: float,
-) -> list[Incident]:
-    """Return what is to be said of the nodes of a job.
+def nodes_of(by_host: Mapping[str, Sequence[ProcessLog]], accounts: Iterable[HostAccount]) -> list[Node]:
+    """Return the nodes of a job that have journals.
 
     Args:
         by_host: The processes of each host.
         accounts: Those of its hosts.
-        missing: See ``missing_nodes``.
-        duration_s: The run's length.
     """
-    nodes = [node for account in accounts if (node := _node(account, by_host[account.host])) is not None]
+    return [node for account in accounts if (node := _node(account, by_host[account.host])) is not None]
+
+
+def may_have_been_unseen(here: Iterable[ProcessLog], span: Span, began_ns: int | None) -> bool:
+    """Say whether ``unseen`` may name a host.
+
+    Args:
+        here: Its processes.
+        span: Start and end of the run on its monotonic clock.
+        began_ns: When the first collector of the job began, epoch ns; None if it is no job.
+    """
+    collectors = [process for process in here if process.role is Role.NODE]
+    if began_ns is None or not collectors:
+        return False
+    late_ns = collectors[0].wall_at(span[0]) - began_ns
+    return late_ns > LATE_S * NS_PER_S or not any(process.stop for process in collectors)
+
+
+def unseen(nodes: Sequence[Node], duration_s: float) -> dict[str, float]:
+    """Return for how long each host took part in a job without being read, seconds; nothing of the others.
+
+    That is from the first node's start to its own if it began late, and from its last line to that of the others
+    if it fell silent. Never more than its own readings lack of the job's length: clocks differ.
+
+    Args:
+        nodes: Those of the job.
+        duration_s: The job's length.
+    """
+    found: dict[str, float] = defaultdict(float)
+    for node, late_s in _after_the_first(nodes, lambda node: node.start_ns):
+        found[node.host] += late_s
+    for node, silent_s in _silent(nodes):
+        found[node.host] += silent_s
+    lengths_s = {node.host: node.length_s for node in nodes}
+    return {host: min(s, max(duration_s - lengths_s[host], 0.0)) for host, s in found.items()}
+
+
+def node_incidents(nodes: Sequence[Node], missing: Sequence[str], duration_s: float) -> list[Incident]:
+    """Return what is to be said of the nodes of a job.
+
+    Args:
+        nodes: Those that have journals.
+        missing: See ``missing_nodes``.
+        duration_s: The job's length.
+    """
     found = _named("node_missing", [_MISSING.format(node=name) for name in missing], _MORE_MISSING)
-    if not nodes:
-        return found
-    late = _late(nodes)
-    found += _named("node_late", [_LATE.format(node=n.name, late=_duration(s)) for n, s in late], _MORE_LATE)
+    late = _after_the_first(nodes, lambda node: node.first_reading_ns)
+    found += _named("node_late", [_LATE.format(node=n.host, late=_duration(s)) for n, s in late], _MORE_LATE)
     whole = _duration(duration_s)
     found += [
-        Incident("energy_incomplete", _BLIND.format(node=node.name, gap=_duration(late_s), duration=whole))
+        Incident("energy_incomplete", _BLIND.format(node=node.host, gap=_duration(late_s), duration=whole))
         for node, late_s in late[:MOST_NAMED]
         if late_s > unnoticed_s(duration_s)
     ]
-    return found + _named("node_silent", _silent(nodes), _MORE_SILENT)
+    silent = [
+        _SILENT.format(
+            node=node.host,
+            silent=_duration(silent_s),
+            since=_duration((node.last_line_ns - node.start_ns) / NS_PER_S),
+        )
+        for node, silent_s in _silent(nodes)
+    ]
+    return found + _named("node_silent", silent, _MORE_SILENT)
 
 
-def _node(account: HostAccount, here: Sequence[ProcessLog]) -> _Node | None:
+def _node(account: HostAccount, here: Sequence[ProcessLog]) -> Node | None:
     """Return a node as its collectors tell it; None if it had none."""
     collectors = [process for process in here if process.role is Role.NODE]
     if not collectors:
@@ -173,8 +233,9 @@ def _node(account: HostAccount, here: Sequence[ProcessLog]) -> _Node | None:
     clock = collectors[0]
     start_ns = account.span[0]
     first_ns = start_ns if account.first_reading_ns is None else account.first_reading_ns
-    return _Node(
-        name=account.host,
+    return Node(
+        host=account.host,
+        length_s=(account.span[1] - account.span[0]) / NS_PER_S,
         start_ns=clock.wall_at(start_ns),
         first_reading_ns=clock.wall_at(max(first_ns, start_ns)),
         last_line_ns=max(process.wall_at(process.last_ns) for process in collectors),
@@ -183,23 +244,18 @@ def _node(account: HostAccount, here: Sequence[ProcessLog]) -> _Node | None:
     )
 
 
-def _late(nodes: Sequence[_Node]) -> list[tuple[_Node, float]]:
-    """Return the nodes that began late, each with the seconds since the first node's start."""
-    first_ns = min(node.start_ns for node in nodes)
-    by_s = [(node, (node.first_reading_ns - first_ns) / NS_PER_S) for node in nodes]
+def _after_the_first(nodes: Sequence[Node], when_ns: Callable[[Node], int]) -> list[tuple[Node, float]]:
+    """Return the nodes that did something late, each with the seconds since the first node's start."""
+    first_ns = min((node.start_ns for node in nodes), default=0)
+    by_s = [(node, (when_ns(node) - first_ns) / NS_PER_S) for node in nodes]
     return [(node, s) for node, s in by_s if s > max(LATE_S, LATE_INTERVALS * node.interval_s)]
 
 
-def _silent(nodes: Sequence[_Node]) -> list[Text]:
-    """Return a word on each node that fell silent before the others."""
-    last_ns = max(node.last_line_ns for node in nodes)
-    found = []
-    for node in nodes:
-        silent_s = (last_ns - node.last_line_ns) / NS_PER_S
-        if not node.stopped and silent_s > max(SILENT_S, SILENT_INTERVALS * node.interval_s):
-            since = _duration((node.last_line_ns - node.start_ns) / NS_PER_S)
-            found.append(_SILENT.format(node=node.name, silent=_duration(silent_s), since=since))
-    return found
+def _silent(nodes: Sequence[Node]) -> list[tuple[Node, float]]:
+    """Return the nodes that fell silent, each with the seconds from its last line to that of the others."""
+    last_ns = max((node.last_line_ns for node in nodes), default=0)
+    by_s = [(node, (last_ns - node.last_line_ns) / NS_PER_S) for node in nodes if not node.stopped]
+    return [(node, s) for node, s in by_s if s > max(SILENT_S, SILENT_INTERVALS * node.interval_s)]
 
 
 def _named(code: str, messages: Sequence[Text], more: Text) -> list[Incident]:

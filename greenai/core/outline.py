@@ -26,12 +26,14 @@ class Terms:
         count_rest: Whether the estimate of the rest of the node is part of the total.
         hourly: Whether it is a service, which is evaluated hour by hour.
         moments: When any host saved its work.
+        began_ns: When the first collector of a batch job began by its wall clock (epoch ns); None of another run.
     """
 
     scope: Scope
     count_rest: bool
     hourly: bool
     moments: tuple[Moment, ...] = ()
+    began_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Outline:
             count_rest=bool(meta.get("rest_of_node")),
             hourly=bool(meta.get("service")) and not is_part,
             moments=tuple(moment for process in processes for moment in moments(process)),
+            began_ns=first.wall_ns if first.role is Role.NODE and not is_part else None,
         )
         return cls(first, meta, terms)
 

@@ -8,7 +8,7 @@ from greenai.core import labels, quantity
 from greenai.core.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from greenai.core.run_energy import ChannelEnergy, Energy
 
@@ -36,19 +36,15 @@ def quality_in_words(energy: Energy) -> Text | None:
     )
 
 
-def counting(channel: ChannelEnergy, channels: Iterable[ChannelEnergy]) -> Text:
-    """Say whether a channel is counted; if not, what counted channel it is a part of.
-
-    Args:
-        channel: The channel.
-        channels: All channels of its run.
-    """
-    if channel.counted:
-        return labels.YES
-    for whole in channels:
-        if (whole.host, whole.id) == (channel.host, channel.part_of):
-            return _INSIDE.format(whole=labels.COMPONENT[whole.component])
-    return labels.NO
+def counting(channels: Sequence[ChannelEnergy]) -> list[Text]:
+    """Say of each channel of a run whether it is counted; if not, what counted channel it is a part of."""
+    by_id = {(channel.host, channel.id): channel for channel in channels}
+    found = []
+    for channel in channels:
+        whole = by_id.get((channel.host, channel.part_of)) if channel.part_of is not None else None
+        inside = labels.NO if whole is None else _INSIDE.format(whole=labels.COMPONENT[whole.component])
+        found.append(labels.YES if channel.counted else inside)
+    return found
 
 
 def remarks(channel: ChannelEnergy) -> list[Text]:

@@ -1,4 +1,4 @@
-"""Times in which Slurm had stopped a job: what its nodes took then is not the job's, and not known.
+"""Times in which Slurm had stopped a job: how much of what its nodes took then was the job's is not known.
 
 ``scontrol suspend`` stops all processes of a job, collectors too. Other jobs may run on its nodes meanwhile. A
 counter goes on: its difference over the pause is theirs.

@@ -89,12 +89,29 @@ class ChannelSum:
         row: Its energy as the record shows it.
         sensor: The interval its sensor leaves, without what sharing out adds; None if its energy is unknown.
         spread: What sharing out adds.
+        unseen_j: The most that it took while nothing was read, joules: at the highest power that was seen. Not an
+            error that may be either way, and alike in channels that were blind together: it is added, not squared.
+        peak_w: The highest power that was seen, watts; None if nobody asked.
     """
 
     channel: Channel
     row: ChannelEnergy
     sensor: Bounds | None = None
     spread: Spread = field(default_factory=Spread)
+    unseen_j: float = 0.0
+    peak_w: float | None = None
+
+    def with_unseen(self, seconds: float) -> ChannelSum:
+        """Return the same of a host that took part for longer than it was read.
+
+        Nobody knows what it took in that time: from nothing to the most it took while it was read.
+
+        Args:
+            seconds: For how much longer.
+        """
+        row = replace(self.row, gap_s=self.row.gap_s + seconds)
+        unseen_j = self.unseen_j + seconds * (self.peak_w or 0.0)
+        return replace(self, row=_bounded(row, self.sensor, self.spread, unseen_j), unseen_j=unseen_j)
 
 
 def energy_of(
@@ -106,7 +123,7 @@ def energy_of(
 
 
 def channel_sums(
-    traces: Mapping[Key, ChannelTrace], spans: Mapping[str, Span], *, count_rest: bool
+    traces: Mapping[Key, ChannelTrace], spans: Mapping[str, Span], *, count_rest: bool, peaks: bool = False
 ) -> tuple[list[ChannelSum], frozenset[Key]]:
     """Return what each channel adds to a run, and which are counted.
 
@@ -114,16 +131,18 @@ def channel_sums(
         traces: All channels, see ``with_rest``.
         spans: The run's length on each host.
         count_rest: Whether the estimate of the rest of the node is part of the total.
+        peaks: Whether to look for the highest power, which takes a while.
     """
     chosen = _choose({k: t for k, t in traces.items() if count_rest or not is_rest(t.channel)}, spans)
     counted_channels = [traces[key].channel for key in sorted(chosen)]
     sums = []
     for key, trace in traces.items():
-        row, sensor, spread = _row(trace, spans[key[0]])
-        is_counted = key in chosen and sensor is not None
+        span = spans[key[0]]
+        found = _sum_of(trace, span)
+        is_counted = key in chosen and found.sensor is not None
         whole_id = None if is_counted else part_of(trace.channel, counted_channels)
-        row = replace(row, counted=is_counted, part_of=whole_id)
-        sums.append(ChannelSum(trace.channel, row, sensor, spread))
+        row = replace(found.row, counted=is_counted, part_of=whole_id)
+        sums.append(replace(found, row=row, peak_w=trace.own.peak_w(*span) if peaks else None))
     return sums, chosen
 
 
@@ -137,7 +156,7 @@ def total_of(sums: Iterable[ChannelSum], scope: Scope) -> Energy:
     rows: list[ChannelEnergy] = []
     parts: list[tuple[Channel, Bounds]] = []
     spreads: dict[str | None, Spread] = defaultdict(Spread)
-    firm_j = machine_j = 0.0
+    firm_j = machine_j = unseen_j = 0.0
     for each in sums:
         row = each.row
         rows.append(row)
@@ -148,13 +167,14 @@ def total_of(sums: Iterable[ChannelSum], scope: Scope) -> Energy:
             spreads[row.policy] = spreads[row.policy].plus(each.spread)
             firm_j += each.sensor.value_j if row.quality is not Quality.ESTIMATED else 0.0
             machine_j += row.machine_energy_j or 0.0
+            unseen_j += each.unseen_j
     if not parts:
         return Energy(None, None, None, None, scope.value, None, tuple(rows))
     total = total_bounds(parts)
     for spread in spreads.values():
         total = spread.around(total)
     share = firm_j / total.value_j if total.value_j > 0 else None
-    return Energy(total.value_j, total.low_j, total.high_j, share, scope.value, machine_j, tuple(rows))
+    return Energy(total.value_j, total.low_j, total.high_j + unseen_j, share, scope.value, machine_j, tuple(rows))
 
 
 def is_rest(channel: Channel) -> bool:
@@ -174,38 +194,44 @@ def _choose(traces: Mapping[Key, ChannelTrace], spans: Mapping[str, Span]) -> fr
     return counted(known, energies_j)
 
 
-def _row(trace: ChannelTrace, span: Span) -> tuple[ChannelEnergy, Bounds | None, Spread]:
-    """Return the row of a channel, the interval its sensor leaves, and what sharing out adds to it."""
+def _sum_of(trace: ChannelTrace, span: Span) -> ChannelSum:
     channel = trace.channel
     duration_s = (span[1] - span[0]) / NS_PER_S
     machine, own = trace.machine_energy(*span), trace.own_energy(*span)
     sensor = channel_bounds(channel, own.energy_j, duration_s) if own.energy_j is not None else None
-    if sensor is not None and own.gap_s > unnoticed_s(duration_s):
-        # Nobody knows what it took while nothing was read: from nothing to the most it took in this run.
-        sensor = replace(sensor, high_j=sensor.high_j + own.gap_s * trace.own.peak_w(*span))
+    is_blind = sensor is not None and own.gap_s > unnoticed_s(duration_s)
+    unseen_j = own.gap_s * trace.own.peak_w(*span) if is_blind else 0.0
     spread = _spread(trace, machine, own)
-    bounds = spread.around(sensor) if sensor else None
     shared = trace.policy is not None and channel.quality is Quality.MEASURED
-    usual_rel = max(channel.uncertainty_at(duration_s))
     row = ChannelEnergy(
         id=channel.id,
         host=channel.host,
         component=channel.component,
         device=channel.device,
         energy_j=own.energy_j,
-        low_j=bounds.low_j if bounds else None,
-        high_j=bounds.high_j if bounds else None,
+        low_j=None,
+        high_j=None,
         quality=Quality.ALLOCATED if shared else channel.quality,
         method=channel.method,
-        uncertainty_rel=_half_width(bounds) if bounds and trace.policy else usual_rel,
+        uncertainty_rel=max(channel.uncertainty_at(duration_s)),
         gap_s=own.gap_s,
         counted=False,
-        note=channel.note if bounds else _NOT_READ.format(reason=_why_not(trace, machine)),
+        note=channel.note if sensor else _NOT_READ.format(reason=_why_not(trace, machine)),
         machine_energy_j=machine.energy_j,
         policy=trace.policy,
         lost_readings=trace.lost,
     )
-    return row, sensor, spread
+    return ChannelSum(channel, _bounded(row, sensor, spread, unseen_j), sensor, spread, unseen_j)
+
+
+def _bounded(row: ChannelEnergy, sensor: Bounds | None, spread: Spread, unseen_j: float) -> ChannelEnergy:
+    """Return a row with its interval; where energy was shared out, that is also how uncertain it is."""
+    if sensor is None:
+        return row
+    bounds = spread.around(sensor)
+    bounds = replace(bounds, high_j=bounds.high_j + unseen_j)
+    rel = row.uncertainty_rel if row.policy is None else _half_width(bounds)
+    return replace(row, low_j=bounds.low_j, high_j=bounds.high_j, uncertainty_rel=rel)
 
 
 def _spread(trace: ChannelTrace, machine: EnergyAmount, own: EnergyAmount) -> Spread:

@@ -1,7 +1,8 @@
 """How uncertain a sum is.
 
-Independent relative errors add in quadrature. Errors that share one assumption (two channels of the same
-estimate) move together and add linearly (GUM, JCGM 100:2008, 5.1 and 5.2).
+Independent relative errors add in quadrature. Errors that share one assumption move together and add linearly
+(GUM, JCGM 100:2008, 5.1 and 5.2): two channels of the same estimate, and the same method on several hosts. Nodes
+are bought by the hundred: what a sensor's type gets wrong, it gets wrong alike on all of them.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ def channel_bounds(channel: Channel, energy_j: float, duration_s: float) -> Boun
 def total_bounds(parts: Iterable[tuple[Channel, Bounds]]) -> Bounds:
     """Return the sum of the parts with its interval."""
     value_j = 0.0
-    squares_low = squares_high = 0.0
-    shared: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    shared: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])  # estimates, by method
+    squares: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])  # others, by method and host
     for channel, bounds in parts:
         value_j += bounds.value_j
         low_j, high_j = bounds.value_j - bounds.low_j, bounds.high_j - bounds.value_j
@@ -53,8 +54,13 @@ def total_bounds(parts: Iterable[tuple[Channel, Bounds]]) -> Bounds:
             shared[channel.method][0] += low_j
             shared[channel.method][1] += high_j
         else:
-            squares_low += low_j**2
-            squares_high += high_j**2
-    squares_low += sum(low_j**2 for low_j, _ in shared.values())
-    squares_high += sum(high_j**2 for _, high_j in shared.values())
-    return Bounds(value_j, max(value_j - sqrt(squares_low), 0.0), value_j + sqrt(squares_high))
+            of_host = squares[channel.method, channel.host]
+            of_host[0] += low_j**2
+            of_host[1] += high_j**2
+    measured: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for (method, _), (low_square, high_square) in squares.items():
+        measured[method][0] += sqrt(low_square)
+        measured[method][1] += sqrt(high_square)
+    errors_j = [*shared.values(), *measured.values()]
+    low_j, high_j = (sqrt(sum(error[end] ** 2 for error in errors_j)) for end in (0, 1))
+    return Bounds(value_j, max(value_j - low_j, 0.0), value_j + high_j)

@@ -26,7 +26,7 @@ _HEAD_BYTES = 256 * 1024  # of the first line; it names the channels and what th
 _TIME = re.compile(rb'"t": ?(\d+),')
 
 
-def read_tail(folder: Path, seconds: float, now_s: float | None = None) -> RunLog:
+def read_tail(folder: Path, seconds: float, now_s: float | None = None, max_journals: int | None = None) -> RunLog:
     """Read the end of each journal of a run.
 
     Files that nobody has written to in the last ``seconds`` are left out, all but the owner's first line: it says
@@ -36,6 +36,7 @@ def read_tail(folder: Path, seconds: float, now_s: float | None = None) -> RunLo
         folder: ``<spool>/<run id>``.
         seconds: How far back to read, from the last line of each file.
         now_s: Wall clock (seconds since the epoch) to tell how long the run has been silent.
+        max_journals: Only the first so many of them.
 
     Raises:
         OSError: The folder cannot be read.
@@ -45,7 +46,7 @@ def read_tail(folder: Path, seconds: float, now_s: float | None = None) -> RunLo
     processes: list[ProcessLog] = []
     owner: ProcessLog | None = None
     # The owner's file has the shortest name: it is found before those of its parts.
-    for path in sorted(written_s, key=lambda path: (len(path.name), path.name)):
+    for path in sorted(written_s, key=lambda path: (len(path.name), path.name))[:max_journals]:
         fresh = written_s[path] >= newest_s - seconds
         if not fresh and owner is not None:
             continue

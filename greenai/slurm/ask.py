@@ -24,8 +24,10 @@ PATIENCE_S = 20.0
 _FOLDERS = "/usr/local/bin:/usr/bin:/bin:/opt/slurm/bin"
 _NO_SUCH_JOB = "Invalid job id specified"
 
-_NO_SLURM = Text(de="Hier gibt es kein Slurm: {program} wurde nicht gefunden.",
-                 en="There is no Slurm here: {program} was not found.")  # fmt: skip
+_NO_SLURM = Text(
+    de="Hier gibt es kein Slurm: scontrol wurde nicht gefunden.",
+    en="There is no Slurm here: scontrol was not found.",
+)
 _NO_SLURM_REMEDY = Text(
     de="Auf einem Login- oder Rechenknoten des Clusters aufrufen, oder Slurm in den PATH aufnehmen "
     "(module load slurm).",
@@ -72,11 +74,11 @@ def ask_job(host: Host, job_id: int, patience_s: float = PATIENCE_S) -> tuple[Jo
     if answer.reason not in (None, NOT_FOUND, TIMEOUT):  # older than 23.02; or this Slurm was built without JSON
         answer, parse = run_slurm(host, ["scontrol", *show], patience_s), parse_text
     if answer.reason is not None:
-        raise _error(answer.reason, f"scontrol show job {job_id}", job_id)
+        raise _error(answer.reason, job_id, patience_s)
     try:
         return whole_job(parse(answer.output), job_id)
     except LookupError:
-        raise _error(_NO_SUCH_JOB, "", job_id) from None
+        raise _error(_NO_SUCH_JOB, job_id, patience_s) from None
     except ValueError as error:
         raise GreenAIError(_UNREADABLE.format(job=job_id, reason=error)) from error
 
@@ -98,11 +100,12 @@ def slurm_environ(environ: Mapping[str, str]) -> dict[str, str]:
     return {**environ, "PATH": path, "LC_ALL": "C", "SLURM_TIME_FORMAT": "%s"}
 
 
-def _error(reason: str, command: str, job_id: int) -> GreenAIError:
+def _error(reason: str, job_id: int, patience_s: float) -> GreenAIError:
+    command = f"scontrol show job {job_id}"
     if reason == NOT_FOUND:
-        return ConfigError(_NO_SLURM.format(program=command.partition(" ")[0]), _NO_SLURM_REMEDY)
+        return ConfigError(_NO_SLURM, _NO_SLURM_REMEDY)
     if reason == TIMEOUT:
-        return GreenAIError(_SLOW.format(seconds=f"{PATIENCE_S:g}", command=command), _SLOW_REMEDY)
+        return GreenAIError(_SLOW.format(seconds=f"{patience_s:g}", command=command), _SLOW_REMEDY)
     if _NO_SUCH_JOB in reason:
         return NotFoundError(_UNKNOWN.format(job=job_id), _UNKNOWN_REMEDY.format(job=job_id))
     return GreenAIError(_FAILED.format(command=command, reason=reason))

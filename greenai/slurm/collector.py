@@ -81,7 +81,7 @@ def say(word: str, node: str, reason: str = "") -> None:
 def _collect(order: Order, watch: JobWatch, node: str) -> None:
     settings = load_settings({**order.overrides, "spool": order.spool})
     host = this_host(settings.knowledge)
-    host = replace(host, environ=changed(host.environ, order.environ.get(node, {})))
+    host = replace(host, environ=changed(host.environ, order.environ_of(node)))
     folder = Path(order.spool, order.run_id)
     make_folder(folder)
     with suppress(OSError):  # no locks on this file system: nothing else is lost

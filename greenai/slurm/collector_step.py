@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from greenai.core.batch_job import COLLECTOR_PREFIX
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-STEP_NAME = "greenai-collect"
+_WRITING_S = 0.5
+_LOOK_AGAIN_S = 0.01
 _MOST_STARTS = 4
 _PAUSE_S = 1.0
 
@@ -51,11 +53,13 @@ class CollectorStep:
         # It overlaps the job's own steps, takes nothing from them, and does them no harm if a task of it fails.
         self._command = [
             srun, *where, "--ntasks-per-node=1", "--overlap", "--mem=0", "--cpus-per-task=1", "--cpu-bind=none",
-            "--kill-on-bad-exit=0", "--mpi=none", "--unbuffered", f"--job-name={STEP_NAME}", "--export=ALL", *task,
+            "--kill-on-bad-exit=0", "--mpi=none", "--unbuffered", f"--job-name={COLLECTOR_PREFIX}", "--export=ALL", *task,
         ]  # fmt: skip
         self._log = log
         self._hear = hear
+        self._changing = threading.Lock()  # who starts srun, and who writes to it, are not one thread
         self._first_line = b""
+        self._to_them = -1
         self._ending = False
         self._over = threading.Event()
 
@@ -65,20 +69,22 @@ class CollectorStep:
         Raises:
             OSError: ``srun`` cannot be started.
         """
-        self._start()
+        with self._changing:
+            self._start()
         threading.Thread(target=self._listen, name="greenai-collectors", daemon=True).start()
 
     def order(self, first_line: bytes) -> None:
         """Tell every task a first thing."""
-        self._first_line = first_line
-        self._tell_first()
+        with self._changing:
+            self._first_line = first_line
+            self._write(first_line)
 
     def end(self, last_line: bytes) -> None:
         """Tell all tasks a last thing; they are to end."""
-        self._ending = True
-        with suppress(OSError):  # they are gone
-            os.write(self._to_them, last_line)
-            os.close(self._to_them)
+        with self._changing:
+            self._ending = True
+            self._write(last_line)
+            self._hang_up()
 
     def wait(self, seconds: float) -> None:
         """Wait until all of it has ended, not longer than this."""
@@ -105,23 +111,37 @@ class CollectorStep:
         finally:
             for file in (theirs, their_words, log):
                 os.close(file)
-        self._tell_first()
+        os.set_blocking(self._to_them, False)
+        if self._first_line:
+            self._write(self._first_line)
 
-    def _tell_first(self) -> None:
-        with suppress(OSError):  # it has ended already; what it had to say is in the log
-            if self._first_line:
-                os.write(self._to_them, self._first_line)
+    def _write(self, line: bytes) -> None:
+        """Write a line; to an srun that does not read for a while, or has ended, not all of it. It is in the log."""
+        end_s = time.monotonic() + _WRITING_S
+        with suppress(OSError):
+            while line and time.monotonic() < end_s:
+                try:
+                    line = line[os.write(self._to_them, line) :]
+                except BlockingIOError:
+                    time.sleep(_LOOK_AGAIN_S)
+
+    def _hang_up(self) -> None:
+        if self._to_them >= 0:
+            os.close(self._to_them)
+            self._to_them = -1
 
     def _listen(self) -> None:
         for start in range(_MOST_STARTS):
             if start:
                 time.sleep(_PAUSE_S)
-                if self._ending:
-                    break
-                try:
-                    self._start()
-                except OSError:
-                    break
+                with self._changing:
+                    if self._ending:
+                        break
+                    self._hang_up()
+                    try:
+                        self._start()
+                    except OSError:
+                        break
             with os.fdopen(self._from_them, "rb") as words:
                 for line in words:
                     self._hear(line.decode(errors="replace").strip())
@@ -129,8 +149,6 @@ class CollectorStep:
                 os.waitpid(self._pid, 0)
             if self._ending:
                 break
-            with suppress(OSError):
-                os.close(self._to_them)
         self._over.set()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from greenai.core.errors import ConfigError, GreenAIError
@@ -19,7 +20,7 @@ from greenai.journal.spool import create_run_folder, new_run_id
 from greenai.settings import load_settings
 from greenai.slurm.ask import ask_job
 from greenai.slurm.collector_step import CollectorStep
-from greenai.slurm.hostlist import expand
+from greenai.core.hostlist import expand
 from greenai.slurm.job_host import job_environ
 from greenai.slurm.options import read_options
 from greenai.slurm.order import FAILED, OTHERS, READY, Order, ScriptEnd
@@ -119,9 +120,8 @@ class Collectors:
         elif word == FAILED:
             self._failed[node] = reason
         elif word == OTHERS:
-            for (
-                step
-            ) in self._steps:  # Slurm ends the job's steps once this process has ended: do not wait for them
+            # Slurm ends the job's steps once this process has ended: do not wait for them.
+            for step in self._steps:
                 step.abandon()
         if len(self._ready | self._failed.keys()) >= len(self._nodes):
             self._settled.set()
@@ -155,7 +155,8 @@ def start_collectors(options: Sequence[str]) -> Collectors | JoinedRun:
     site = site_run(os.environ)
     if site is not None:
         return JoinedRun(site, settings, said.name)
-    components = [expand(nodes) for nodes in _node_lists(os.environ)]
+    lists = _node_lists(os.environ)
+    components = [expand(nodes) for nodes in lists]
     nodes = tuple(dict.fromkeys(node for nodes in components for node in nodes))
     folder = create_run_folder(settings.spool, new_run_id())
     collectors = Collectors(folder, nodes, _places(components), settings.language)
@@ -167,11 +168,9 @@ def start_collectors(options: Sequence[str]) -> Collectors | JoinedRun:
             name=said.name or facts.get("job_name") or "job",
             overrides=said.overrides,
             slurm=facts,
-            nodes=nodes,
-            environ={node.name: job_environ(job, node.name) for job in jobs for node in job.nodes},
-            exclusive=None
-            if not jobs or any(job.exclusive is None for job in jobs)
-            else all(job.exclusive for job in jobs),
+            nodes=tuple(lists),
+            environ=_environ(jobs),
+            exclusive=_exclusive(jobs),
         )
     )
     return collectors
@@ -183,6 +182,21 @@ def _ask(job_id: str) -> tuple[JobFacts, ...]:
         return ask_job(this_host(), int(job_id), ANSWER_WITHIN_S)
     except (GreenAIError, ValueError):
         return ()
+
+
+def _environ(jobs: Sequence[JobFacts]) -> dict[str, dict[str, str | None]]:
+    """Return how the nodes' environments must change, see ``Order``: what is the same on most is said once.
+
+    The job's number and the node's name stay: a collector inside the job has them.
+    """
+    by_node = {node.name: job_environ(job, node.name) for job in jobs for node in job.nodes}
+    for changes in by_node.values():
+        del changes["SLURM_JOB_ID"], changes["SLURMD_NODENAME"]
+    if not by_node:
+        return {}
+    counts = Counter(tuple(sorted(changes.items(), key=str)) for changes in by_node.values())
+    common = dict(counts.most_common(1)[0][0])
+    return {"": common} | {node: changes for node, changes in by_node.items() if changes != common}
 
 
 def _exclusive(jobs: Sequence[JobFacts]) -> bool | None:

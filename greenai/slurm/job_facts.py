@@ -1,4 +1,4 @@
-"""What Slurm says of one job: who, where, since when, and with which CPUs, memory and GPUs of each node. Pure."""
+"""What Slurm says of one job: whose it is, where it runs, and what it has of each node. Pure."""
 
 from __future__ import annotations
 
@@ -16,12 +16,6 @@ _GPU = re.compile(
 _RANGE = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6}))?")
 _MIG_PROFILE = re.compile(r"[0-9]+g\.[0-9]+gb", re.IGNORECASE)
 _MOST_NUMBERS = 1 << 16
-_FINAL = frozenset(
-    {
-        "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "LAUNCH_FAILED", "NODE_FAIL", "OUT_OF_MEMORY",
-        "PREEMPTED", "RECONFIG_FAIL", "REVOKED", "TIMEOUT",
-    }
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +43,12 @@ class NodeAllocation:
     Attributes:
         name: Slurm's name of the node.
         cpus: How many logical CPUs.
-        cpu_ids: Their numbers as Slurm counts them, not the kernel's. JSON has none.
         memory_bytes: Memory; None also where Slurm does not share memory out.
         gpus: GPUs; None for a job that is over, of which Slurm has forgotten them.
     """
 
     name: str
     cpus: int | None = None
-    cpu_ids: frozenset[int] | None = None
     memory_bytes: int | None = None
     gpus: Gpus | None = None
 
@@ -67,8 +59,6 @@ class JobFacts:
 
     Attributes:
         job_id: Its number.
-        user_id: Number of its user.
-        state: Slurm's word: ``RUNNING``, ``COMPLETING``, ``CANCELLED``.
         nodes: The nodes it has or had; empty while it waits.
         array_job_id: The array's number, for an element of one.
         array_task_id: The element's number in it; None also for elements that still wait together.
@@ -78,21 +68,10 @@ class JobFacts:
         name: Its name.
         account: What it is billed to.
         partition: Where it was queued.
-        exit_code: Exit code; None before the job is over.
-        exit_signal: Signal that ended it, 0 for none; None before the job is over.
-        restart_count: How often it was put back into the queue.
-        time_limit_s: Seconds that it may take; None also without a limit.
-        start_s: Start, seconds since the epoch; expected, for one that waits.
-        end_s: End, seconds since the epoch; expected, for one that runs.
         exclusive: Whether no other job may use its nodes meanwhile.
-        batch_host: The node on which its script runs.
-        command: File of the script.
-        work_dir: Folder in which it was begun.
     """
 
     job_id: int
-    user_id: int
-    state: str
     nodes: tuple[NodeAllocation, ...] = ()
     array_job_id: int | None = None
     array_task_id: int | None = None
@@ -102,16 +81,7 @@ class JobFacts:
     name: str | None = None
     account: str | None = None
     partition: str | None = None
-    exit_code: int | None = None
-    exit_signal: int | None = None
-    restart_count: int | None = None
-    time_limit_s: int | None = None
-    start_s: int | None = None
-    end_s: int | None = None
     exclusive: bool | None = None
-    batch_host: str | None = None
-    command: str | None = None
-    work_dir: str | None = None
 
     def node(self, name: str) -> NodeAllocation | None:
         """Return what the job has of a node; None if it is none of its nodes."""
@@ -138,11 +108,6 @@ def whole_job(jobs: Iterable[JobFacts], job_id: int) -> tuple[JobFacts, ...]:
     if len({job.job_id for job in found}) < len(found):
         raise ValueError(f"several jobs of one number: {job_id}")
     return tuple(found)
-
-
-def is_final(state: str) -> bool:
-    """Say whether a job in this state is over, so that its exit code is one."""
-    return state in _FINAL
 
 
 def gpus_of(gres: str) -> Gpus | None:

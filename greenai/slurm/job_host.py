@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from greenai.host import Host
     from greenai.slurm.job_facts import Gpus, JobFacts
 
 _MIB = 1 << 20
 # Whose GPUs these name, and by which numbers, differs between a Prolog, a batch script and a step.
 _GPU_VARIABLES = ("CUDA_VISIBLE_DEVICES", "SLURM_STEP_GPUS", "SLURM_JOB_GPUS")
-
-
-def host_of_job(host: Host, job: JobFacts, node: str) -> Host:
-    """Return this machine as a job sees it, see ``job_environ``. Take it before any sensor is opened.
-
-    Args:
-        host: The machine.
-        job: The job, or the component of a heterogeneous one that runs here.
-        node: Slurm's name of this node.
-
-    Raises:
-        ValueError: The node is none of the job's.
-    """
-    return replace(host, environ=changed(host.environ, job_environ(job, node)), memo={})
 
 
 def changed(environ: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from greenai.slurm.hostlist import expand
-from greenai.slurm.job_facts import NO_GPUS, Gpus, JobFacts, NodeAllocation, gpus_of, is_final
+from greenai.core.hostlist import expand
+from greenai.slurm.job_facts import NO_GPUS, Gpus, JobFacts, NodeAllocation, gpus_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,15 +37,9 @@ def parse_json(output: str) -> tuple[JobFacts, ...]:
 
 
 def _job(job: Mapping[str, Any]) -> JobFacts:
-    states = _words(job["job_state"])
-    state = "COMPLETING" if "COMPLETING" in states else states[0]
     array_job_id, het_job_id = (_number(job.get(key)) or None for key in ("array_job_id", "het_job_id"))
-    exit_code = job.get("exit_code") if is_final(state) else None
-    minutes = _number(job.get("time_limit"))
     return JobFacts(
         job_id=int(job["job_id"]),
-        user_id=int(job["user_id"]),
-        state=state,
         nodes=_nodes(job),
         array_job_id=array_job_id,
         array_task_id=_number(job.get("array_task_id")) if array_job_id else None,
@@ -55,16 +49,7 @@ def _job(job: Mapping[str, Any]) -> JobFacts:
         name=job.get("name") or None,
         account=job.get("account") or None,
         partition=job.get("partition") or None,
-        exit_code=_number(exit_code.get("return_code")) if exit_code else None,
-        exit_signal=_signal(exit_code) if exit_code else None,
-        restart_count=_number(job.get("restart_cnt")),
-        time_limit_s=minutes * 60 if minutes is not None else None,
-        start_s=_number(job.get("start_time")) or None,
-        end_s=_number(job.get("end_time")) or None,
         exclusive=_exclusive(job),
-        batch_host=job.get("batch_host") or None,
-        command=job.get("command") or None,
-        work_dir=job.get("current_working_directory") or None,
     )
 
 
@@ -99,11 +84,6 @@ def _exclusive(job: Mapping[str, Any]) -> bool | None:
     if shared is None:
         return None
     return _SHARED_WITH.get(shared[0]) if shared else False
-
-
-def _signal(exit_code: Mapping[str, Any]) -> int | None:
-    signal = exit_code.get("signal")
-    return _number(signal.get("id")) or 0 if isinstance(signal, dict) else _number(exit_code.get("signal_id"))
 
 
 def _words(value: Any) -> list[str]:

@@ -6,8 +6,6 @@ Two lines that matter, of many (man scontrol; recorded from Slurm 22.05)::
        UserId=ada(1000) GroupId=ada(1000) MCS_label=N/A
          Nodes=n[2-3] CPU_IDs=0-1 Mem=2000 GRES=gpu:a100:1(IDX:0)      one line for nodes with equal shares
 
-Times are in seconds since the epoch if the command is run with ``SLURM_TIME_FORMAT=%s``; other times are unknown.
-
 A job's name and folder are anybody's words and may contain line ends: a line that is there twice is no answer.
 """
 
@@ -16,8 +14,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from greenai.slurm.hostlist import expand
-from greenai.slurm.job_facts import NO_GPUS, JobFacts, NodeAllocation, gpus_of, is_final, number_list
+from greenai.core.hostlist import expand
+from greenai.slurm.job_facts import NO_GPUS, JobFacts, NodeAllocation, gpus_of, number_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,8 +26,7 @@ _KEY = re.compile(r"([\w/:&]+)=(.*)")
 _FREE_TEXT = frozenset(
     {"AdminComment", "Command", "Comment", "StdErr", "StdIn", "StdOut", "SystemComment", "WorkDir"}
 )
-_USER = re.compile(r"(.*)\(([0-9]{1,10})\)")
-_DURATION = re.compile(r"(?:([0-9]+)-)?([0-9]+):([0-9]{2}):([0-9]{2})")
+_USER = re.compile(r"(.*)\([0-9]{1,10}\)")
 _MEMORY = re.compile(r"([0-9]+(?:\.[0-9]+)?)([KMGT]?)")
 _BYTES = {"K": 1 << 10, "": 1 << 20, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}  # Slurm counts MiB
 _NOTHING = frozenset({"", "(null)", "N/A", "None", "Unknown", "UNLIMITED", "Partition_Limit"})
@@ -67,12 +64,8 @@ def _job(record: str) -> JobFacts:
     user = _USER.fullmatch(known.get("UserId", ""))
     if user is None or "JobState" not in known:
         raise ValueError(f"no user or no state: {first[:200]}")
-    state = known["JobState"]
-    code, _, signal = known.get("ExitCode", "").partition(":")
     return JobFacts(
         job_id=int(fields["JobId"]),
-        user_id=int(user[2]),
-        state=state,
         nodes=_nodes(details, known),
         array_job_id=_number(known.get("ArrayJobId")),
         array_task_id=_number(known.get("ArrayTaskId")),
@@ -82,16 +75,7 @@ def _job(record: str) -> JobFacts:
         name=name or None,
         account=known.get("Account"),
         partition=known.get("Partition"),
-        exit_code=_number(code) if is_final(state) else None,
-        exit_signal=_number(signal) if is_final(state) else None,
-        restart_count=_number(known.get("Restarts")),
-        time_limit_s=_seconds(known.get("TimeLimit")),
-        start_s=_number(known.get("StartTime")),
-        end_s=_number(known.get("EndTime")),
         exclusive=_EXCLUSIVE.get(known.get("OverSubscribe", "")),
-        batch_host=known.get("BatchHost"),
-        command=known.get("Command"),
-        work_dir=known.get("WorkDir"),
     )
 
 
@@ -118,12 +102,11 @@ def _nodes(details: list[Mapping[str, str]], known: Mapping[str, str]) -> tuple[
         gpus_by_line = [None] * len(details)  # when a job is over, its GPUs disappear from these lines
     nodes: list[NodeAllocation] = []
     for line, gpus in zip(details, gpus_by_line, strict=True):
-        cpu_ids = frozenset(number_list(line.get("CPU_IDs", "")))
+        cpus = len(set(number_list(line.get("CPU_IDs", ""))))
         nodes += [
             NodeAllocation(
                 name,
-                cpus=len(cpu_ids) or None,
-                cpu_ids=cpu_ids or None,
+                cpus=cpus or None,
                 memory_bytes=_memory_bytes(line.get("Mem", "")),
                 gpus=gpus,
             )
@@ -134,14 +117,6 @@ def _nodes(details: list[Mapping[str, str]], known: Mapping[str, str]) -> tuple[
 
 def _number(text: str | None) -> int | None:
     return int(text) if text is not None and text.isascii() and text.isdecimal() else None
-
-
-def _seconds(text: str | None) -> int | None:
-    match = _DURATION.fullmatch(text or "")
-    if match is None:
-        return None
-    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
 def _memory_bytes(text: str) -> int | None:

@@ -5,6 +5,7 @@ May be repeated at any time; what came late is then in it.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -69,10 +70,10 @@ def merge_job(store: Store, settings: Settings, reference: str, folders: Sequenc
     for folder in folders:
         _fetch(folder, settings.spool, reference)
     ingest_spool(store, settings)
-    for record in runs_of_job(store, reference):
-        for spool in (settings.spool, second_spool(settings.spool)):
-            if (spool / record.id).is_dir():
-                ingest_folder(store, settings, spool / record.id)
+    # Whatever was taken in already, and into which database.
+    for spool in (settings.spool, second_spool(settings.spool)):
+        for run in _runs_in(spool, reference):
+            ingest_folder(store, settings, run)
     _put_accounting(store, settings, reference)
     records = runs_of_job(store, reference)
     if not records:
@@ -109,17 +110,29 @@ def _fetch(folder: Path, spool: Path, reference: str) -> None:
     Raises:
         OSError: A folder cannot be read or written.
     """
-    for run in sorted(entry for entry in folder.iterdir() if entry.is_dir()):
-        journals = [path for path in run.glob(f"*{SUFFIX}") if path.is_file()]
-        if not any(_is_of(path, reference) for path in journals):
-            continue
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    for run in _runs_in(folder, reference):
         make_folder(spool / run.name)
-        for path in journals:
+        for path in _journals(run):
             target = spool / run.name / path.name
             if not target.exists() or target.stat().st_size < path.stat().st_size:
                 unfinished = target.with_name(f".{target.name}.part")
                 shutil.copyfile(path, unfinished)
                 unfinished.replace(target)
+
+
+def _runs_in(spool: Path, reference: str) -> list[Path]:
+    """Return the folders of a job's runs; what may not be read is none of them."""
+    try:
+        folders = sorted(entry for entry in spool.iterdir() if entry.is_dir())
+    except OSError:
+        return []
+    return [folder for folder in folders if any(_is_of(path, reference) for path in _journals(folder))]
+
+
+def _journals(run: Path) -> list[Path]:
+    return [path for path in run.glob(f"*{SUFFIX}") if path.is_file()]
 
 
 def _is_of(journal: Path, reference: str) -> bool:

@@ -23,8 +23,9 @@ class Order(NamedTuple):
         name: Name of the run.
         overrides: Settings that the user gave for this job.
         slurm: Facts about the job, see ``greenai.host.facts.slurm_facts``.
-        nodes: All nodes of the job.
-        environ: By node, how its environment must change, see ``greenai.slurm.job_host.job_environ``.
+        nodes: All nodes of the job: names, or Slurm's lists of them, ``n[1-100]``.
+        environ: By node, how its environment must change, see ``greenai.slurm.job_host.job_environ``; under "" for
+            all nodes that are not named.
         exclusive: Whether no other job may use the nodes meanwhile; None if Slurm did not say.
         until_sigterm: Whether a collector of the site's own is meant, started before the job and outside of it: it
             hears nothing of the script's end, and goes on until it is told to stop by a signal.
@@ -39,6 +40,10 @@ class Order(NamedTuple):
     environ: dict[str, dict[str, str | None]] = {}  # noqa: RUF012  # never changed
     exclusive: bool | None = None
     until_sigterm: bool = False
+
+    def environ_of(self, node: str) -> dict[str, str | None]:
+        """Return how the environment of a node must change."""
+        return self.environ.get(node, self.environ.get("", {}))
 
     def to_line(self) -> bytes:
         """Return the order as a line."""

@@ -64,7 +64,7 @@ def exposition(sums: JobSums) -> str:
     family(
         "greenai_job_energy_measured_ratio",
         "gauge",
-        "Share of the batch jobs' energy that was measured; the rest was allocated or estimated.",
+        "Share of the batch jobs' energy that is not estimated: measured, or allocated from a measurement.",
         ((_labels(who), of.measured_j / joules) for who, of in groups if (joules := _all(of)) > 0),
     )
     for name, about, moment_ms in (

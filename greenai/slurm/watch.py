@@ -148,7 +148,8 @@ class JobWatch:
         self._heard += found
         line, whole, _ = self._heard.partition(b"\n")
         if whole and self.script_end is None:
-            self.script_end = ScriptEnd.from_line(line)
+            with suppress(ValueError):  # damaged: then the end is that of the line
+                self.script_end = ScriptEnd.from_line(line)
             self._heard_s = time.monotonic()
         if not found:
             self._line = []

@@ -36,7 +36,7 @@ def copy_all(source: Store, target: Store) -> int:
         jobs = reading.execute(select(s.slurm_job)).mappings().all()
     with target.writing() as writing:
         for row in jobs:
-            same = [s.slurm_job.c[name] == row[name] for name in ("cluster", "job_id", "restart_count")]
+            same = [s.slurm_job.c[name] == row[name] for name in ("cluster", "job_id", "started_ms")]
             writing.execute(delete(s.slurm_job).where(*same))
             writing.execute(insert(s.slurm_job).values(dict(row)))
         for row in baselines:

@@ -33,7 +33,7 @@ class JobSum:
     Attributes:
         energy_j: IT energy by quality (``measured``, ``allocated``, ``estimated``), joules.
         failed_j: Of it, that of jobs that failed or were killed, joules.
-        measured_j: Of it, what was measured, joules.
+        measured_j: Of it, what is no estimate, joules.
         jobs: How many, by state of the run.
         unknown: How many of them nobody knows the energy of.
     """

@@ -55,6 +55,28 @@ def job_of(store: Store, record: RunRecord) -> BatchJob | None:
     return fitting[0] if len(fitting) == 1 else None
 
 
+def attempts(store: Store, job_ids: Iterable[str]) -> list[tuple[str, str, int, int, int | None]]:
+    """Return what is stored of these jobs: cluster, job id, restart count, begin and end of each attempt.
+
+    Raises:
+        StoreError: The database cannot be read.
+    """
+    table = s.slurm_job.c
+    columns = (
+        table.cluster,
+        table.job_id,
+        table.restart_count,
+        table.started_ms,
+        table.job["end_ms"].as_integer(),
+    )
+    found: list[tuple[str, str, int, int, int | None]] = []
+    for batch in _batches(job_ids):
+        began = select(*columns).where(table.job_id.in_(batch), table.started_ms.is_not(None))
+        with store.reading() as connection:
+            found += [(row[0], row[1], row[2], row[3], row[4]) for row in connection.execute(began)]
+    return found
+
+
 def belongs(record: RunRecord, job: BatchJob) -> bool:
     """Say whether a run is of this attempt of this job; a run that names no cluster is of any.
 
@@ -85,7 +107,7 @@ def tracked_runs(store: Store, job_ids: Iterable[str]) -> list[RunRecord]:
         with store.reading() as connection:
             of_jobs = select(s.run).where(s.run.c.slurm_job_id.in_(batch)).order_by(s.run.c.started_ms, s.run.c.id)
             records = q.records(connection, connection.execute(of_jobs).mappings().all())
-        found += [record for record in records if not _is_imported(record)]
+        found += [record for record in records if not is_imported(record)]
     return found
 
 
@@ -139,7 +161,7 @@ def remove_imported(store: Store, record: RunRecord) -> None:
     Raises:
         StoreError: The database refuses.
     """
-    if record.accounting is None or _is_imported(record):
+    if record.accounting is None or is_imported(record):
         return
     with store.writing() as connection:
         ids = [record.accounting.imported_run_id, *_components(connection, record.accounting)]
@@ -158,7 +180,8 @@ def _components(connection: Connection, job: BatchJob) -> list[str]:
     return [part.imported_run_id for part in parts if part.het_job_id == job.het_job_id]
 
 
-def _is_imported(record: RunRecord) -> bool:
+def is_imported(record: RunRecord) -> bool:
+    """Say whether a run was made of the accounting, and not tracked."""
     return record.accounting is not None and record.id == record.accounting.imported_run_id
 
 

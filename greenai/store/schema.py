@@ -226,10 +226,10 @@ slurm_job = Table(
     metadata,
     Column("cluster", String(40), primary_key=True),
     Column("job_id", String(32), primary_key=True),
-    Column("restart_count", Integer, primary_key=True),
+    Column("started_ms", BigInteger, primary_key=True),  # numbers come round again
+    Column("restart_count", Integer, nullable=False),
     Column("state", String(32), nullable=False),
     Column("user", String),
-    Column("started_ms", BigInteger),
     Column("imported_ms", BigInteger, nullable=False),
     Column("job", _json, nullable=False),  # greenai.core.batch_job.BatchJob
     Index(None, "job_id"),

@@ -21,7 +21,7 @@ from greenai.store.chunks import decode
 from greenai.store.engine import connect, ready, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -117,7 +117,7 @@ class Store:
             row = connection.execute(select(s.run).where(s.run.c.id == run_id)).mappings().all()
             return q.records(connection, row)[0]
 
-    def samples(self, run_id: str) -> Iterator[tuple[Channel, bool, list[Sample]]]:
+    def samples(self, run_id: str) -> Generator[tuple[Channel, bool, list[Sample]]]:
         """Return one by one each channel of a run, whether it is counted, and its samples (epoch ns, µJ or µW)."""
         from greenai.core.channel import Channel
 

@@ -113,6 +113,7 @@ def test_a_trace_of_a_run_and_a_part_of_it(journals: Any, reader: Open) -> None:
     part = analysis.trace(record.id, from_ms=low, to_ms=high)[0]
     assert (part.t_ms[0], part.t_ms[-1]) == (low + 1000, high)
     assert analysis.trace("nobody") == ()
+    assert analysis.trace(record.id, max_channels=1) == (cpu,)
 
 
 def _task(journals: Any, **runs: tuple[str, float, float]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -147,7 +149,7 @@ def test_damage_in_one_run_leaves_the_others(
     analysis.refresh()
     read = read_tail
 
-    def fail(folder: Any, seconds: float) -> Any:
+    def fail(folder: Any, seconds: float, **_: Any) -> Any:
         if folder.name == "aaaa0001":
             raise RecursionError
         return read(folder, seconds)
@@ -166,6 +168,19 @@ def test_the_trace_of_the_last_minutes(journals: Any, analysis: Analysis) -> Non
     assert cpu.t_ms[-1] - cpu.t_ms[0] == pytest.approx(600_000, abs=1500)
     assert cpu.t_ms == pytest.approx(stored[0].t_ms[-len(cpu.t_ms) :])
     assert list(cpu.power_w) == pytest.approx([100] * len(cpu.power_w))
+    assert analysis.live_trace("aaaa0001", 600, max_channels=1) == (cpu,)
+
+
+def test_a_look_that_took_long_is_good_for_a_while(
+    journals: Any, analysis: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journals.begin("aaaa0001", seconds=60)
+    analysis.refresh()
+    assert look(analysis) is not look(analysis)
+    seconds = itertools.count(0, 2)  # each look takes 2 s
+    monkeypatch.setattr(live, "time", SimpleNamespace(time=time.time, monotonic=lambda: next(seconds)))
+    slow = look(analysis)
+    assert [look(analysis) is slow for _ in range(4)] == [True, True, True, False]
 
 
 def test_memory_of_ended_runs_is_let_go(

@@ -10,7 +10,7 @@ import pytest
 from greenai.core.account import account
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.events import ProcessLog, RunLog, Stop, WindowMark
-from greenai.core.job_nodes import MOST_NAMED
+from greenai.core.incidents import MOST_NAMED
 from greenai.core.reading import CounterReading
 from greenai.core.units import NS_PER_S as S
 from greenai.core.vocabulary import Role, RunState
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from greenai.core.record import RunRecord
+    from greenai.core.run_energy import ChannelEnergy
 
 POWER_W = 100
 WALL_S = 1_790_000_000
@@ -104,6 +105,13 @@ def test_a_node_without_a_journal_is_named_and_has_no_energy() -> None:
     assert row.note is not None
 
 
+def test_a_nodes_name_in_the_cluster_need_not_be_its_host_name() -> None:
+    meta = {"nodes": ["n1", "n2", "n3"]}
+    record = job(node("rack7", meta={**meta, "node": "n1"}), node("rack8", meta={**meta, "node": "N2.example"}))
+    assert codes(record) == ["node_missing"]
+    assert "n3" in record.incidents[0].message.en
+
+
 @pytest.mark.parametrize("nodes", ["n1", None, 5, [5, None, ""], {"n": 1}])
 def test_a_damaged_list_of_nodes_names_nobody(nodes: object) -> None:
     assert job(node("n1", meta={"nodes": nodes})).incidents == ()
@@ -142,8 +150,67 @@ def test_a_node_that_fell_silent_is_named(last_s: float, *, silent: bool) -> Non
     assert record.duration_s == 60
 
 
+def cpu_of(record: RunRecord, host: str) -> ChannelEnergy:
+    return next(row for row in record.energy.channels if (row.host, row.id) == (host, CPU.id))
+
+
+@pytest.mark.parametrize(("start_s", "last_s", "unseen_s"), [(0, 40, 20), (15, 60, 15), (15, 40, 35)])
+def test_what_a_node_may_have_taken_unseen_is_a_gap_within_the_bounds(
+    start_s: float, last_s: float, unseen_s: float
+) -> None:
+    record = job(node("n1"), node("n2", start_s, last_s, state=RunState.COMPLETED if last_s == 60 else None))
+    row, whole = cpu_of(record, "n2"), cpu_of(record, "n1")
+    assert (row.gap_s, whole.gap_s) == (unseen_s, 0)
+    read_j = (60 - unseen_s) * POWER_W
+    assert row.energy_j == pytest.approx(read_j)
+    assert row.low_j == pytest.approx(read_j * 0.95)
+    assert row.high_j == pytest.approx(read_j * 1.05 + unseen_s * POWER_W)
+    assert record.energy.high_j is not None
+    assert record.energy.high_j >= 2 * 60 * POWER_W
+    assert record.mean_power_w == pytest.approx(2 * POWER_W)
+    assert record.unseen_s == unseen_s
+
+
+def test_what_channels_of_a_node_may_have_taken_unseen_adds_up() -> None:
+    """They were blind together: the truth is no less likely at the top for one of them than for all."""
+    dead = [node(name, last_s=30, state=None) for name in ("n2", "n3")]
+    for process in dead:
+        process.channels += (replace(process.channels[0], id="rapl:package-1", device="package-1"),)
+        process.readings["rapl:package-1"] = process.readings[CPU.id]
+    energy = job(node("n1"), *dead).energy
+    truth_j = (1 + 2 + 2) * 60 * POWER_W
+    assert energy.total_j == pytest.approx(truth_j - 4 * 30 * POWER_W)
+    assert energy.high_j is not None
+    assert truth_j < energy.high_j < 1.1 * truth_j
+
+
 def test_a_node_that_said_stop_early_is_not_silent() -> None:
-    assert job(node("n1"), node("n2", last_s=20)).incidents == ()
+    record = job(node("n1"), node("n2", last_s=20))
+    assert record.incidents == ()
+    assert cpu_of(record, "n2").gap_s == 0
+
+
+def test_a_node_is_unseen_for_no_longer_than_the_job_lasts() -> None:
+    record = job(node("n1", last_s=20, state=None), node("n2", start_s=1))
+    assert (record.duration_s, cpu_of(record, "n1").gap_s) == (59, 39)
+
+
+def test_figures_of_a_step_know_nothing_of_what_was_unseen_after_it() -> None:
+    log = RunLog("r", (node("n1", steps=(("0", 10, 20),)), node("n2", last_s=30, state=None)), "", 1000)
+    assert account(log, "step-0").record.energy.channels[0].gap_s == 0
+
+
+def test_of_many_blind_channels_only_some_are_named_and_each_with_its_node() -> None:
+    blind = [node(f"n{number:02}") for number in range(MOST_NAMED + 5)]
+    for process in blind:
+        process.readings = {CPU.id: [*process.readings[CPU.id][:1], *process.readings[CPU.id][30:]][1:]}
+    record = job(node("n99"), *blind)
+    partial = [
+        i.message.en for i in record.incidents if i.code == "energy_incomplete" and "package" in i.message.en
+    ]
+    assert len(partial) == MOST_NAMED
+    assert partial[0].startswith("n00: package-0")
+    assert record.incomplete
 
 
 def test_a_job_whose_first_node_died_ends_with_its_last() -> None:

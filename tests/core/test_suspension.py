@@ -1,4 +1,4 @@
-"""What a node takes while its job is suspended is not the job's."""
+"""How much of what a node takes while its job is suspended is the job's, nobody knows."""
 
 from __future__ import annotations
 

@@ -36,6 +36,14 @@ def test_measurements_add_in_quadrature() -> None:
     assert (total.value_j, total.low_j, total.high_j) == pytest.approx((700, 650, 750))
 
 
+def test_one_method_on_several_hosts_errs_alike() -> None:
+    parts = [part(replace(MEASURED, host=f"n{number}"), 500) for number in range(4)]
+    total = total_bounds(parts)
+    assert (total.value_j, total.low_j, total.high_j) == pytest.approx((2000, 1800, 2200))
+    other = part(replace(MEASURED, host="n9", method="rapl_powercap"), 1500)
+    assert total_bounds([*parts, other]).low_j == pytest.approx(3500 - sqrt(200**2 + 150**2))
+
+
 def test_an_allocation_is_independent_too() -> None:
     allocated = replace(MEASURED, quality=Quality.ALLOCATED)
     assert total_bounds([part(allocated, 300), part(MEASURED, 400)]).high_j == pytest.approx(750)

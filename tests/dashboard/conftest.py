@@ -363,13 +363,19 @@ class FakeData:
         )
 
     def trace(
-        self, run_id: str, *, max_points: int = 2000, from_ms: float | None = None, to_ms: float | None = None
+        self,
+        run_id: str,
+        *,
+        max_points: int = 2000,
+        from_ms: float | None = None,
+        to_ms: float | None = None,
+        max_channels: int | None = None,
     ) -> tuple[TraceSeries, ...]:
         self.cuts.append((from_ms, to_ms))
         record = self.run(run_id)
         begin = record.started_ms if from_ms is None else from_ms
         end = record.started_ms + record.duration_s * 1000 if to_ms is None else to_ms
-        return trace_of(record, begin, end, min(max_points, 300))
+        return trace_of(record, begin, end, min(max_points, 300))[:max_channels]
 
     @staticmethod
     def live_of(row: RunRow, power_w: float | None, **more: object) -> LiveRun:
@@ -379,11 +385,13 @@ class FakeData:
         page = self.run_page(replace(query, state="running"))
         return LivePage(tuple(self.now.get(row.id) or live_of(row) for row in page.rows), page.total)
 
-    def live_trace(self, run_id: str, seconds: float, *, max_points: int = 2000) -> tuple[TraceSeries, ...]:
+    def live_trace(
+        self, run_id: str, seconds: float, *, max_points: int = 2000, max_channels: int | None = None
+    ) -> tuple[TraceSeries, ...]:
         record = self.run(run_id)
         end = record.started_ms + record.duration_s * 1000
         self.followed.append(end)
-        return trace_of(record, end - seconds * 1000, end, min(max_points, 300))
+        return trace_of(record, end - seconds * 1000, end, min(max_points, 300))[:max_channels]
 
     def task_names(self) -> list[str]:
         return sorted(self.tasks)

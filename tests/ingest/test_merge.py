@@ -95,9 +95,9 @@ def write_host(
 
 def write_run(folder: Path, root: Path, roles: Sequence[Role], seed: int) -> list[Path]:
     folder.mkdir(parents=True)
-    meta = {"nodes": [f"n{number}" for number in range(len(roles) + 1)], "rest_of_node": seed % 2 == 0}
+    meta = {"nodes": [f"c{number}" for number in range(len(roles) + 1)], "rest_of_node": seed % 2 == 0}
     return [
-        write_host(folder, root, f"n{number}", role, seed * 100 + number, meta=meta)
+        write_host(folder, root, f"n{number}", role, seed * 100 + number, meta={**meta, "node": f"c{number}"})
         for number, role in enumerate(roles)
     ]
 

@@ -150,6 +150,7 @@ def test_a_killed_job_keeps_its_energy(job: Job) -> None:
     record = account(read_run(folder, now_s=time.time() + 60)).record
     assert record.state is RunState.LOST
     assert record.duration_s > 0.7
+    assert record.energy.total_j
 
 
 def test_a_collector_that_dies_is_started_again(job: Job) -> None:
@@ -205,6 +206,15 @@ def test_a_wrong_setting_is_said_and_the_job_runs(job: Job) -> None:
     assert "GREENAI_ZONE" in errors
 
 
+def test_an_srun_that_does_not_read_holds_up_nothing(job: Job) -> None:
+    (job.home / "bin" / "srun").write_text("#!/bin/sh\nexec sleep 8\n")
+    nodes = ",".join(f"very-long-name-of-a-node-{number}" for number in range(4000))
+    began_s = time.monotonic()
+    code, out, _ = job.run("echo hello", SLURM_JOB_NODELIST=nodes)
+    assert (code, out) == (0, "hello\n")
+    assert time.monotonic() - began_s < 7
+
+
 def test_what_srun_says_is_kept(job: Job) -> None:
     (job.home / "bin" / "srun").write_text("#!/bin/sh\necho 'srun: error: Invalid option' >&2\nexit 1\n")
     job.run("true")
@@ -220,4 +230,7 @@ def test_the_journal_names_all_nodes_of_the_job(job: Job) -> None:
     job.run("true", SLURM_JOB_NODELIST="n[1-3]", SLURM_RESTART_COUNT="2")
     (folder,) = job.spool.iterdir()
     meta = journal_lines(folder)[0]["meta"]
-    assert (meta["nodes"], meta["node"], meta["slurm"]["restart_count"]) == (["n1", "n2", "n3"], NODE, "2")
+    assert (meta["nodes"], meta["node"], meta["slurm"]["restart_count"]) == (["n[1-3]"], NODE, "2")
+    assert "3 " not in job.record().name
+    missing = [i.message.en for i in job.record().incidents if i.code == "node_missing"]
+    assert [next(n for n in ("n1", "n2", "n3") if n in text) for text in missing] == ["n1", "n2", "n3"]

@@ -52,29 +52,24 @@ def job(name: str) -> JobFacts:
 
 def test_a_job_with_two_nodes_to_itself() -> None:
     gpus = Gpus(4, (0, 1, 2, 3))
-    cpus = frozenset(range(4))
     found = job("exclusive")
     assert found == JobFacts(
-        job_id=found.job_id, user_id=1000, user_name="ada", state="RUNNING", name="two words=x|y",
-        nodes=tuple(NodeAllocation(name, 4, cpus, None, gpus) for name in ("d1", "d2")),
-        account="climate", partition="main", restart_count=0, time_limit_s=600, start_s=found.start_s,
-        end_s=(found.start_s or 0) + 600, exclusive=True, batch_host="d1", command="/home/ada/work/s.sh",
-        work_dir="/home/ada/work",
+        job_id=found.job_id, user_name="ada", name="two words=x|y", account="climate", partition="main",
+        nodes=tuple(NodeAllocation(name, 4, None, gpus) for name in ("d1", "d2")), exclusive=True,
     )  # fmt: skip
-    assert (found.start_s or 0) > 1_795_000_000
 
 
 def test_a_job_on_a_shared_node() -> None:
     found = job("shared")
     (node,) = found.nodes
-    assert (found.exclusive, found.time_limit_s) == (False, (26 * 60 + 3) * 60)
+    assert found.exclusive is False
     assert (node.name, node.cpus, node.gpus) == ("d1", 2, Gpus(2, (0, 1)))
 
 
 def test_nodes_with_different_shares() -> None:
     found = job("two_nodes")
-    assert [(node.name, node.cpus, node.cpu_ids, node.gpus) for node in found.nodes] == [
-        ("d2", 2, frozenset({0, 1}), Gpus(1, (0,))), ("d3", 1, frozenset({0}), Gpus(1, (0,))),
+    assert [(node.name, node.cpus, node.gpus) for node in found.nodes] == [
+        ("d2", 2, Gpus(1, (0,))), ("d3", 1, Gpus(1, (0,))),
     ]  # fmt: skip
     assert found.node("d3") is found.nodes[1]
     assert found.node("d1") is None
@@ -88,27 +83,13 @@ def test_memory_that_slurm_shares_out() -> None:
 
 
 def test_a_job_that_is_ending_keeps_its_nodes_and_its_gpus_are_not_forgotten_to_be_none() -> None:
-    for name, state, signal in (("completing", "COMPLETING", None), ("cancelled", "CANCELLED", 15)):
-        found = job(name)
-        assert (found.state, found.exit_signal) == (state, signal)
-        assert [(node.name, node.gpus) for node in found.nodes] == [("d1", None), ("d2", None)]
+    for name in ("completing", "cancelled"):
+        assert [(node.name, node.gpus) for node in job(name).nodes] == [("d1", None), ("d2", None)]
 
 
-def test_an_exit_code_is_one_only_after_the_end() -> None:
-    assert (job("failed").exit_code, job("failed").exit_signal) == (3, 0)
-    assert (job("shared").exit_code, job("shared").exit_signal) == (None, None)
-
-
-def test_a_requeued_job() -> None:
-    waiting, again = job("requeued_pending"), job("requeued")
-    assert (waiting.state, waiting.restart_count, waiting.nodes) == ("PENDING", 1, ())
-    assert (again.state, again.restart_count, len(again.nodes)) == ("RUNNING", 1, 1)
-    assert again.job_id == waiting.job_id
-
-
-def test_a_job_that_waits_has_no_nodes_start_or_limit() -> None:
-    found = job("held")
-    assert (found.nodes, found.start_s, found.time_limit_s, found.batch_host) == ((), None, None, None)
+@pytest.mark.parametrize(("name", "nodes"), [("held", 0), ("requeued_pending", 0), ("requeued", 1), ("failed", 1)])
+def test_a_job_that_waits_has_no_nodes(name: str, nodes: int) -> None:
+    assert len(job(name).nodes) == nodes
 
 
 def test_an_array_is_its_elements_and_only_the_one_asked_for_is_meant() -> None:
@@ -165,7 +146,7 @@ def test_half_an_answer_is_a_value_error_or_less(cut: int) -> None:
         jobs = parse_text(recorded("22.05-two_nodes.txt")[:cut])
     except ValueError:
         return
-    assert all(job.user_id == 1000 for job in jobs)
+    assert all(job.user_name == "ada" for job in jobs)
 
 
 # --- generic resources
@@ -209,10 +190,8 @@ def test_no_list_of_numbers(text: str) -> None:
 def test_newer_versions(version: str) -> None:
     (found,) = parse_json(recorded(f"{version}-running.json"))
     assert found == JobFacts(
-        job_id=1, user_id=0, user_name="root", state="RUNNING", name="jj.sh", account="root", partition="main",
-        nodes=(NodeAllocation("n1", 2, gpus=NO_GPUS), NodeAllocation("n2", 2, gpus=NO_GPUS)), restart_count=0,
-        time_limit_s=300, start_s=found.start_s, end_s=(found.start_s or 0) + 300, exclusive=False,
-        batch_host="n1", command="/home/ada/work/jj.sh", work_dir="/home/ada/work",
+        job_id=1, user_name="root", name="jj.sh", account="root", partition="main", exclusive=False,
+        nodes=(NodeAllocation("n1", 2, gpus=NO_GPUS), NodeAllocation("n2", 2, gpus=NO_GPUS)),
     )  # fmt: skip
 
 
@@ -234,18 +213,13 @@ def test_what_the_recorded_job_did_not_have() -> None:
     assert found.exclusive is True
     assert [n.gpus for n in changed(gres_detail=[], tres_alloc_str="gres/gpu=3").nodes] == [None, None]
     found = changed(
-        job_state=["CANCELLED", "COMPLETING"], array_job_id=number(7), array_task_id=number(0), het_job_id=number(8),
-        het_job_offset=number(1), time_limit={"set": True, "infinite": True, "number": 0}, job_resources=None,
+        array_job_id=number(7), array_task_id=number(0), het_job_id=number(8), het_job_offset=number(1),
+        job_resources=None,
     )  # fmt: skip
-    assert (found.state, found.array_job_id, found.array_task_id) == ("COMPLETING", 7, 0)
-    assert (found.het_job_id, found.het_offset, found.time_limit_s) == (8, 1, None)
+    assert (found.array_job_id, found.array_task_id, found.het_job_id, found.het_offset) == (7, 0, 8, 1)
+    endless = changed(array_job_id={"set": True, "infinite": True, "number": 7}, array_task_id=number(0))
+    assert (endless.array_job_id, endless.array_task_id) == (None, None)
     assert found.nodes == (NodeAllocation("n1"), NodeAllocation("n2"))
-    found = changed(
-        job_state=["FAILED"],
-        exit_code={"status": ["SIGNALED"], "return_code": number(0), "signal": {"id": number(9), "name": "KILL"}},
-    )
-    assert (found.exit_code, found.exit_signal) == (0, 9)
-    assert changed(job_state="COMPLETED", exit_code={"status": "SUCCESS", "return_code": 0}).exit_code == 0
 
 
 @pytest.mark.parametrize("output", ["", "{", "[]", "{}", '{"jobs": 5}', '{"jobs": [{}]}', '{"jobs": [5]}', "null"])
@@ -325,8 +299,7 @@ def test_slurm_finds_its_configuration_and_we_its_programs() -> None:
 def test_a_real_job(cluster: Cluster) -> None:
     host = replace(this_host(), environ={"PATH": os.environ["PATH"], "SLURM_CONF": str(cluster.conf)})
     number = int(cluster.sbatch("sleep 30", "-N2", "-n3", "-t5"))
-    (found,) = until("it to run", lambda: [job for job in ask_job(host, number) if job.state == "RUNNING"])
-    assert (found.exclusive, found.time_limit_s, len(found.nodes)) == (False, 300, 2)
-    assert (found.end_s or 0) - (found.start_s or 0) == 300
+    (found,) = until("it to run", lambda: [job for job in ask_job(host, number) if job.nodes])
+    assert (found.exclusive, len(found.nodes), found.user_name) == (False, 2, "root")
     with pytest.raises(NotFoundError):
         ask_job(host, number + 1000)

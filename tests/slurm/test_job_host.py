@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from greenai.core.collector import Available
 from greenai.host.allotment import cpu_allotment, memory_allotment
 from greenai.slurm.job_facts import NO_GPUS, Gpus, JobFacts, NodeAllocation
-from greenai.slurm.job_host import host_of_job
+from greenai.slurm.job_host import changed, job_environ
 from greenai.testing import FakeGpu, FakeMachine, FakeNvml
 from greenai_collectors.nvml import NvmlCollector
 
@@ -25,13 +26,17 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 SHARED = JobFacts(
-    job_id=7, user_id=1000, state="RUNNING", exclusive=False,
-    nodes=(NodeAllocation("n1", 2, frozenset({0, 1}), 2000 * MIB, Gpus(2, (1, 3))),),
+    job_id=7, exclusive=False, nodes=(NodeAllocation("n1", 2, 2000 * MIB, Gpus(2, (1, 3))),),
 )  # fmt: skip
 
 
+def host_of_job(host: Host, job: JobFacts, node: str) -> Host:
+    """This machine as a collector takes it."""
+    return replace(host, environ=changed(host.environ, job_environ(job, node)), memo={})
+
+
 def with_gpus(gpus: Gpus | None, *, exclusive: bool | None = False) -> JobFacts:
-    return JobFacts(7, 1000, "RUNNING", (NodeAllocation("n1", gpus=gpus),), exclusive=exclusive)
+    return JobFacts(7, (NodeAllocation("n1", gpus=gpus),), exclusive=exclusive)
 
 
 @pytest.fixture

@@ -110,6 +110,7 @@ def test_two_nodes_with_two_tasks_each_are_counted_once_per_node(cluster: Cluste
     assert_right(cluster, run, *nodes)
     assert (run["state"], run["exit_code"], run["name"]) == ("completed", 0, "job.sh")
     assert run["duration_s"] == pytest.approx(8.2, abs=0.6)
+    assert run["duration_s"] > int(cluster.accounting(job, "ElapsedRaw")[0]["ElapsedRaw"]) - 1.8  # whole seconds
     (step,) = run["windows"]
     assert (step["name"], step["duration_s"]) == ("step 1", pytest.approx(8.1, abs=0.4))
     total_j = sum(cluster.watts[node] for node in nodes) * step["duration_s"]
@@ -186,6 +187,7 @@ def test_a_job_killed_at_its_time_limit_keeps_its_energy_to_the_end(cluster: Clu
     cluster.run("scontrol", "update", f"JobId={job}", "EndTime=now+1seconds")
     assert cluster.wait(job, timeout_s=90) == "TIMEOUT"
     assert (shared / "told").exists()
+    assert (shared / "late").exists()  # the job went on after Slurm's SIGTERM, and so did the measuring
     run = only_run(cluster, job)
     assert run["state"] in ("killed", "lost")
     assert_right(cluster, run, *run["hosts"])
@@ -278,16 +280,21 @@ def test_two_jobs_that_share_a_node_add_up_to_it(cluster: Cluster, shared: Path)
 
 
 def test_a_node_without_greenai_is_named_and_the_job_runs(cluster: Cluster, shared: Path) -> None:
-    # The interpreter that starts collectors is there on one node only: /tmp is each node's own.
-    job = submit(cluster, "srun hostname; sleep 2", "--exclusive", "-N2")
-    assert cluster.wait(job) == "COMPLETED"
+    first, lost = sorted(cluster.nodes)[:2]
+    programs = str(Path(sys.executable).parent)
+    # For as long as its daemon lives, the node has an empty folder in place of the interpreter's.
+    cluster.run("srun", "-w", lost, "bash", "-c", f"mkdir -p /tmp/none && mount --bind /tmp/none {programs}")
+    try:
+        job = submit(cluster, "srun hostname; sleep 2", "--exclusive", f"--nodelist={first},{lost}")
+        assert cluster.wait(job) == "COMPLETED"
+    finally:
+        cluster.run("srun", "-w", lost, "umount", programs)
+    assert sorted(line for line in output(job).splitlines() if " " not in line) == [first, lost]
+    (said,) = (line for line in output(job).splitlines() if line.startswith("greenai"))
+    assert lost in said
     run = only_run(cluster, job)
-    folder = Path(os.environ["GREENAI_SPOOL"], run["id"])
-    lost = run["hosts"][1]
-    for path in [*folder.glob(f"{lost}-*"), folder / "ingested"]:
-        path.unlink()
-    run = only_run(cluster, job)
-    assert run["hosts"] == [run["hosts"][0]]
+    assert run["hosts"] == [first]
+    assert_right(cluster, run, first)
     assert "node_missing" in codes(run)
     assert [c["energy_j"] for c in run["energy"]["channels"] if c["host"] == lost] == [None]
     assert "1 of 2" in greenai(cluster, "slurm", "merge", job).stdout

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import update
 
 from greenai.cli.main import run
 from greenai.core.batch_job import BatchJob
@@ -23,7 +24,7 @@ from greenai.slurm.accounting.importing import ImportReport, import_accounts
 from greenai.slurm.accounting.jobs import Accounts, read_accounts
 from greenai.slurm.accounting.run import SiteFacts
 from greenai.slurm.accounting.sensors import energy_sensor
-from greenai.store import Store, jobs, open_store
+from greenai.store import Store, jobs, open_store, schema
 from greenai.testing import FakeMachine
 from greenai.testing.machine import FakeClock
 
@@ -50,16 +51,21 @@ def store(settings: Settings) -> Iterator[Store]:
 
 
 def of_the_journals_time() -> Accounts:
-    """The recorded jobs, as if they had run when the journals of the tests were written."""
+    """The recorded jobs, as if job 17 had begun a second time when the journals of the tests were written."""
     found = read_accounts(RECORDED.read_text().split("\n"))
-    shift_ms = FakeClock().wall_ns() // 1_000_000 - min(job.start_ms or 0 for job in found.jobs)
+    again = next(job for job in found.jobs if job.key == ("testcluster", "17", 1))
+    shift_ms = FakeClock().wall_ns() // 1_000_000 - (again.start_ms or 0)
+
+    def moved(part: Any, *names: str) -> Any:
+        return replace(part, **{name: (getattr(part, name) or 0) + shift_ms for name in names})
+
     found.jobs = [
-        replace(job, start_ms=(job.start_ms or 0) + shift_ms, end_ms=(job.end_ms or 0) + shift_ms, steps=tuple(
-            replace(step, start_ms=(step.start_ms or 0) + shift_ms, end_ms=(step.end_ms or 0) + shift_ms)
-            for step in job.steps
-        ))
+        replace(
+            moved(job, "submit_ms", "start_ms", "end_ms"),
+            steps=tuple(moved(step, "start_ms", "end_ms") for step in job.steps),
+        )
         for job in found.jobs
-    ]  # fmt: skip
+    ]
     return found
 
 
@@ -122,6 +128,72 @@ def test_a_tracked_run_is_compared_not_doubled(
     assert (saved.state, saved.exit_code) == (RunState.KILLED, None), "lost in the journals, cancelled for Slurm"
     assert saved.accounting == compared.jobs[0]
     assert len(list(next(iter(store.samples("aaaa0001")))[2])) > 0, "its readings are not touched"
+
+
+def only_the_last_attempt(accounts: Accounts) -> Accounts:
+    """Job 17 as sacct tells it if its first attempt ended before the period; nothing of the other jobs."""
+    last = next(job for job in accounts.jobs if job.key == ("testcluster", "17", 1))
+    accounts.jobs = [replace(last, restart_count=0)]
+    return accounts
+
+
+def test_a_later_attempt_is_known_by_its_tracked_run(store: Store, settings: Settings, journals: Any) -> None:
+    accounts = only_the_last_attempt(of_the_journals_time())
+    journals.run("aaaa0001", slurm=SLURM)
+    ingest_spool(store, settings)
+    report = import_accounts(store, settings, accounts, SITE)
+    assert [one.record.id for one in report.compared] == ["aaaa0001"]
+    assert ids(store) == {"aaaa0001"}, "or its job would be counted twice"
+
+
+def test_a_later_attempt_is_known_by_what_was_imported(store: Store, settings: Settings) -> None:
+    both = of_the_journals_time()
+    both.jobs = [job for job in both.jobs if job.job_id == "17"]
+    first, last = both.jobs
+    alone = {"slurm-testcluster-17-0": first.end_ms}
+    both.jobs = [first]
+    import_accounts(store, settings, both, SITE)
+    assert {record.id: record.ended_ms for record in store.records(RunQuery())} == alone
+    expected = {**alone, "slurm-testcluster-17-1": last.end_ms}
+    for _ in range(2):
+        both.jobs = [replace(last, restart_count=0)]
+        import_accounts(store, settings, both, SITE)
+        assert {record.id: record.ended_ms for record in store.records(RunQuery())} == expected
+
+
+def test_a_longer_period_puts_right_what_a_shorter_one_took_for_the_first(
+    store: Store, settings: Settings
+) -> None:
+    import_accounts(store, settings, only_the_last_attempt(of_the_journals_time()), SITE)
+    assert ids(store) == {"slurm-testcluster-17-0"}
+    both = of_the_journals_time()
+    both.jobs = [job for job in both.jobs if job.job_id == "17"]
+    import_accounts(store, settings, both, SITE)
+    found = {record.id: record.ended_ms for record in store.records(RunQuery())}
+    assert found == {f"slurm-testcluster-17-{n}": both.jobs[n].end_ms for n in range(2)}
+
+
+@pytest.mark.parametrize(("steps", "expected"), [((None, "0"), 1), (("0", "1"), 2), (("0", "unknown"), None)])
+def test_steps_are_in_the_run_of_their_job_and_what_is_unknown_is_not_0(
+    store: Store,
+    settings: Settings,
+    take: Callable[[], ImportReport],
+    journals: Any,
+    steps: tuple[str | None, ...],
+    expected: int | None,
+) -> None:
+    for number, step in enumerate(steps):
+        journals.run(f"aaaa000{number}", slurm=SLURM if step is None else {**SLURM, "step_id": step})
+    ingest_spool(store, settings)
+    if expected is None:
+        unknown = store.record("aaaa0001")
+        with store.writing() as connection:
+            connection.execute(update(schema.run).where(schema.run.c.id == unknown.id).values(total_j=None))
+    each_j = store.record("aaaa0000").energy_j
+    assert each_j
+    report = take()
+    (found,) = (one for one in report.failed if one.job.key == ("testcluster", "17", 1))
+    assert found.energy_j == (None if expected is None else pytest.approx(expected * each_j))
 
 
 def test_a_tracked_run_that_comes_later_takes_the_place(

@@ -180,6 +180,27 @@ def test_attempts_are_counted_in_order_or_by_slurm() -> None:
     header = (*NEEDED, RESTARTS, NAME)
     only = read_accounts(table({**second, RESTARTS: "3"}, header=header))
     assert [job.restart_count for job in only.jobs] == [3]
+    assert (read(first, second).ordered, only.ordered) == ({("c1", "7")}, set())
+
+
+def test_steps_of_an_attempt_that_is_put_aside_are_not_those_of_the_one_before() -> None:
+    backwards = {"Submit": "1795264200", "Start": "1795264300", "End": "1795264299"}
+    step = {"JobIDRaw": "7.0", "JobID": "7.0", "Start": "1795264300", "End": "1795264400"}
+    found = read({"State": "REQUEUED"}, backwards, step)
+    assert [(job.restart_count, job.steps) for job in found.jobs] == [(0, ())]
+    assert len(found.quarantined) == 2
+
+
+def test_two_attempts_of_one_number_are_one_and_a_row_that_is_put_aside() -> None:
+    header = (*NEEDED, RESTARTS, NAME)
+    later = {"Submit": "1795264200", "Start": "1795264300", "End": "1795264400"}
+    found = read_accounts(
+        table({RESTARTS: "1"}, {**later, RESTARTS: "1"}, {**later, RESTARTS: "2"}, header=header)
+    )
+    assert [(job.restart_count, job.submit_ms) for job in found.jobs] == [
+        (1, int(ROW["Submit"]) * 1000), (2, 1795264200_000),
+    ]  # fmt: skip
+    assert [one.reason.en for one in found.quarantined] == ["duplicate"]
 
 
 def test_a_name_may_hold_anything() -> None:

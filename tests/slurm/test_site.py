@@ -84,7 +84,7 @@ def test_exit_codes(status: str, code: int | None) -> None:
 def test_slurm_completes_the_order() -> None:
     order = Order("r", "/s", "job 5", {}, SiteJob.of(PROLOG).facts, ("n1", "n2"), until_sigterm=True)
     job = JobFacts(
-        5, 1, "RUNNING", (NodeAllocation("n1"), NodeAllocation("n2", 2, gpus=NO_GPUS)), array_job_id=3,
+        5, (NodeAllocation("n1"), NodeAllocation("n2", 2, gpus=NO_GPUS)), array_job_id=3,
         array_task_id=1, name="train", exclusive=False,
     )  # fmt: skip
     found = collect.completed(order, [job], {"SLURM_JOB_ID": "5", "SLURMD_NODENAME": "n2"})

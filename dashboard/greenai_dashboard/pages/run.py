@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 REFRESH_MS = 5000
 MAX_POINTS = 2000
+MAX_LINES = 40
 RECENT_S = 600
 RECENT, WHOLE = "recent", "whole"
 
@@ -192,8 +193,8 @@ def _now(data: DashboardData, record: RunRecord, language: Language) -> Any:
 def _recent(data: DashboardData, record: RunRecord, language: Language) -> tuple[Sequence[TraceSeries], Any]:
     """Return the last minutes of a run that goes on; where its journals lie elsewhere, of what is stored."""
     end_ms = record.started_ms + record.duration_s * 1000
-    series = data.live_trace(record.id, RECENT_S, max_points=MAX_POINTS) or data.trace(
-        record.id, max_points=MAX_POINTS, from_ms=end_ms - RECENT_S * 1000
+    series = data.live_trace(record.id, RECENT_S, max_points=MAX_POINTS, max_channels=MAX_LINES) or data.trace(
+        record.id, max_points=MAX_POINTS, from_ms=end_ms - RECENT_S * 1000, max_channels=MAX_LINES
     )
     if not any(one.t_ms for one in series):
         return _stretch(data, record, "min", None, language)
@@ -208,7 +209,7 @@ def _stretch(
     language: Language,
 ) -> tuple[Sequence[TraceSeries], Any]:
     from_ms, to_ms = (None, None) if shown is None else figures.with_margin(shown)
-    series = data.trace(record.id, max_points=MAX_POINTS, from_ms=from_ms, to_ms=to_ms)
+    series = data.trace(record.id, max_points=MAX_POINTS, from_ms=from_ms, to_ms=to_ms, max_channels=MAX_LINES)
     figure = figures.trace_figure(
         series, record.windows, start_ms=record.started_ms, unit=unit, language=language, shown=shown
     )
@@ -224,6 +225,10 @@ def _trace(data: DashboardData, record: RunRecord, unit: figures.TimeUnit, langu
             all=quantity.integer(len(record.windows), language), shown=figures.MAX_SHADED_WINDOWS
         )
         explanation = f"{explanation} {cut.to(language)}"
+    channels = len(record.energy.channels)
+    if len(series) == MAX_LINES < channels:
+        left = texts_run.TRACE_CHANNELS_CUT.format(all=quantity.integer(channels, language), shown=MAX_LINES)
+        explanation = f"{explanation} {left.to(language)}"
     return [
         _stretch_switch(running, language),
         html.Div(

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from greenai.core.footprint import Emissions
     from greenai.core.record import RunRecord
     from greenai.core.run_energy import ChannelEnergy, Energy
-    from greenai.core.text import Language
+    from greenai.core.text import Language, Text
 
 MAX_WINDOW_ROWS = 200
+MAX_CHANNEL_ROWS = 200
+MAX_HOSTS = 20
 
 
 def summary(record: RunRecord, language: Language) -> html.Section:
@@ -164,19 +166,30 @@ def _channels(record: RunRecord, language: Language) -> html.Section:
             texts_run.QUALITY, texts_run.METHOD, texts_run.GAP, texts_run.COUNTED, texts_run.NOTE,
         )
     ]  # fmt: skip
+    channels = record.energy.channels
+    shown = zip(channels[:MAX_CHANNEL_ROWS], counting(channels), strict=False)
     return section(
         texts_run.CHANNELS.to(language),
         html.P(texts_run.CHANNELS_HELP.to(language), className="muted"),
         table(
             texts_run.CHANNELS.to(language),
             headers,
-            [_channel(channel, record, language) for channel in record.energy.channels],
+            [_channel(channel, counts, language) for channel, counts in shown],
             numeric=frozenset({3, 7}),
         ),
+        _more(len(channels), MAX_CHANNEL_ROWS, language),
     )
 
 
-def _channel(channel: ChannelEnergy, record: RunRecord, language: Language) -> list[Any]:
+def _more(count: int, shown: int, language: Language) -> html.P | None:
+    """Say how much of a table is left out; nothing if all of it is there."""
+    if count <= shown:
+        return None
+    words = texts_run.MORE_ROWS.format(shown=shown, all=quantity.integer(count, language))
+    return html.P(words.to(language), className="muted")
+
+
+def _channel(channel: ChannelEnergy, counts: Text, language: Language) -> list[Any]:
     return [
         labels.word(labels.COMPONENT, channel.component.value).to(language),
         channel.device,
@@ -187,7 +200,7 @@ def _channel(channel: ChannelEnergy, record: RunRecord, language: Language) -> l
         quantity.NO_VALUE if channel.energy_j is None else quality_badge(channel.quality, language),
         html.Code(channel.method),
         quantity.duration(channel.gap_s, language),
-        counting(channel, record.energy.channels).to(language),
+        counts.to(language),
         [html.Div(remark.to(language)) for remark in remarks(channel)],
     ]
 
@@ -252,12 +265,7 @@ def _windows(record: RunRecord, language: Language) -> html.Section:
         )
     ]  # fmt: skip
     heading = texts_run.WINDOWS.to(language)
-    more = None
-    if len(record.windows) > MAX_WINDOW_ROWS:
-        count = quantity.integer(len(record.windows), language)
-        more = html.P(
-            texts_run.WINDOWS_MORE.format(shown=MAX_WINDOW_ROWS, all=count).to(language), className="muted"
-        )
+    more = _more(len(record.windows), MAX_WINDOW_ROWS, language)
     help_line = html.P(
         [texts_run.WINDOWS_HELP.to(language), " ", quality_badge(record.energy.quality, language)],
         className="muted",
@@ -292,7 +300,7 @@ def _provenance(record: RunRecord, language: Language) -> html.Section:
     pairs: list[tuple[str, Any]] = [
         (texts_run.RUN_ID.to(language), html.Code(record.id)),
         (texts_run.USER.to(language), record.user or quantity.NO_VALUE),
-        (texts_run.HOSTS.to(language), ", ".join(record.hosts) or quantity.NO_VALUE),
+        (texts_run.HOSTS.to(language), _hosts(record) or quantity.NO_VALUE),
         (
             texts_run.GIT_COMMIT.to(language),
             html.Code(record.git_commit) if record.git_commit else quantity.NO_VALUE,
@@ -316,6 +324,11 @@ def _provenance(record: RunRecord, language: Language) -> html.Section:
         download="",
     )
     return section(texts_run.PROVENANCE.to(language), facts(pairs), html.P(download))
+
+
+def _hosts(record: RunRecord) -> str:
+    left = len(record.hosts) - MAX_HOSTS
+    return ", ".join([*record.hosts[:MAX_HOSTS], *([f"+{left}"] if left > 0 else [])])
 
 
 def _plain(value: object, language: Language) -> str:

@@ -103,9 +103,9 @@ def show_run(app: App, record: RunRecord) -> None:
                 app.say(labels.QUALITY[channel.quality]),
                 channel.method,
                 quantity.duration(channel.gap_s, language) if channel.gap_s else quantity.NO_VALUE,
-                app.say(counting(channel, record.energy.channels)),
+                app.say(counts),
             ]
-            for channel in shown
+            for channel, counts in zip(shown, counting(record.energy.channels), strict=False)
         ],
         right=(2 + several,),
         spare=(5 + several, 1 + several),  # the method, which the notes explain, and the device
@@ -140,7 +140,7 @@ def show_run(app: App, record: RunRecord) -> None:
             for checkpoint in record.checkpoints
         ]
         print_table([app.say(heading) for heading in _CHECKPOINTS], rows, right=(1, 2))
-    notes = {app.say(remark) for channel in record.energy.channels for remark in remarks(channel)}
+    notes = {app.say(remark) for channel in shown for remark in remarks(channel)}
     for note in sorted(notes):
         print(f"\n{app.say(_NOTE)}: {note}", end="")
     for incident in record.incidents:

@@ -13,7 +13,7 @@ from greenai.host.commands import NOT_FOUND, TIMEOUT
 from greenai.slurm.accounting.run import SiteFacts
 from greenai.slurm.accounting.sensors import energy_sensor
 from greenai.slurm.accounting.table import columns
-from greenai.slurm.ask import run_slurm, slurm_environ
+from greenai.slurm.ask import run_slurm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,12 +131,12 @@ def ask_accounts(host: Host, period: Period) -> list[str]:
         GreenAIError: The accounting is turned off, or sacct fails.
     """
     period.options()
-    help_format = host.run_command(["sacct", "--helpformat"], PATIENCE_S, slurm_environ(host.environ))
+    help_format = run_slurm(host, ["sacct", "--helpformat"], PATIENCE_S)
     if help_format.reason == NOT_FOUND:
         command = " ".join(sacct_command(period)).replace("delimiter=|", "delimiter='|'")
         raise ConfigError(_NO_SACCT, _NO_SACCT_REMEDY.format(command=command))
     command_words = sacct_command(period, help_format.output, f"|{secrets.token_hex(4)}|")
-    answer = host.run_command(command_words, PATIENCE_S, slurm_environ(host.environ))
+    answer = run_slurm(host, command_words, PATIENCE_S)
     if answer.reason is not None:
         raise _error(answer.reason)
     return answer.output.split("\n")

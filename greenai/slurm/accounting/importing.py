@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import starmap
 from typing import TYPE_CHECKING
 
 from greenai.carbon.footprint import with_footprint
+from greenai.slurm.accounting.attempts import KnownAttempt, numbered
 from greenai.slurm.accounting.findings import Finding, failed, over_allocated
 from greenai.slurm.accounting.reconcile import Comparison, compare
 from greenai.slurm.accounting.run import imported_run
@@ -49,23 +51,28 @@ def import_accounts(store: Store, settings: Settings, accounts: Accounts, site: 
     Raises:
         StoreError: The database refuses.
     """
-    jobs = accounts.jobs
+    leaders = {job.het_job_id for job in accounts.jobs if job.het_job_id is not None}
+    runs = stored.tracked_runs(store, {job.job_id for job in accounts.jobs} | leaders)
+    jobs = numbered(
+        accounts.jobs,
+        frozenset(accounts.ordered),
+        [attempt for run in runs if (attempt := _attempt_of(run)) is not None],
+        starmap(KnownAttempt, stored.attempts(store, {job_id for _, job_id in accounts.ordered})),
+    )
     stored.save_jobs(store, jobs)
-    leaders = {job.het_job_id for job in jobs if job.het_job_id is not None}
-    tracked = _by_job_id(stored.tracked_runs(store, {job.job_id for job in jobs} | leaders))
+    tracked = _by_job_id(runs)
     untracked = [job for job in jobs if not _runs_of(tracked, job)]
     imported, added = _import(store, settings, untracked, site)
     compared: list[Comparison] = []
     energies_j = {job.key: record.energy_j for job, record in zip(untracked, imported, strict=True)}
     for job in jobs:
-        for record in _runs_of(tracked, job):
-            if not stored.belongs(record, job):  # of its leader, see below
-                continue
+        own = [record for record in _runs_of(tracked, job) if stored.belongs(record, job)]  # or its leader's
+        for record in own:
             accounted = stored.put_accounting(store, record, job)
             stored.remove_imported(store, accounted)
-            comparison = compare(accounted, [job, *_other_parts(job, jobs)], site)
-            energies_j[job.key] = _sum(energies_j.get(job.key), accounted.energy_j)
-            compared.append(comparison)
+            compared.append(compare(accounted, [job, *_other_parts(job, jobs)], site))
+        if own:
+            energies_j[job.key] = _energy_j(own)
     return ImportReport(
         accounts=accounts,
         imported=tuple(imported),
@@ -94,6 +101,14 @@ def _import(
     return records, added
 
 
+def _attempt_of(run: RunRecord) -> KnownAttempt | None:
+    facts = run.slurm or {}
+    count = facts.get("restart_count", "0")
+    if "job_id" not in facts or not count.isdecimal():
+        return None
+    return KnownAttempt(facts.get("cluster"), facts["job_id"], int(count), run.started_ms)
+
+
 def _by_job_id(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
     found: dict[str, list[RunRecord]] = {}
     for record in records:
@@ -120,6 +135,8 @@ def _other_parts(job: BatchJob, jobs: Sequence[BatchJob]) -> list[BatchJob]:
     ]
 
 
-def _sum(one_j: float | None, other_j: float | None) -> float | None:
-    known = [energy_j for energy_j in (one_j, other_j) if energy_j is not None]
-    return sum(known) if known else None
+def _energy_j(runs: Sequence[RunRecord]) -> float | None:
+    """Return what a job took by its runs; those of single steps are in that of the whole job, if it has one."""
+    whole = [run for run in runs if "step_id" not in (run.slurm or {})]
+    known = [run.energy_j for run in whole or runs if run.energy_j is not None]
+    return sum(known) if len(known) == len(whole or runs) else None

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from greenai.core.batch_job import BatchJob, BatchStep, JobResources
+from greenai.core.hostlist import expand
 from greenai.core.text import Text
 from greenai.slurm.accounting import values as v
 from greenai.slurm.accounting.table import NAME, RESTARTS, Quarantined, Row, rows
-from greenai.slurm.hostlist import expand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -50,6 +50,7 @@ class Accounts:
         never_started: Attempts that ended before they began.
         quarantined: Rows and values that were put aside.
         row_count: How many rows were read.
+        ordered: Cluster and id of the jobs whose attempts are numbered by nothing but their order.
     """
 
     jobs: list[BatchJob] = field(default_factory=list)
@@ -57,6 +58,7 @@ class Accounts:
     never_started: list[BatchJob] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
     row_count: int = 0
+    ordered: set[tuple[str, str]] = field(default_factory=set)
 
 
 class _UnfitRowError(ValueError):
@@ -71,6 +73,10 @@ class _Attempt:
     restarts: int | None
     steps: dict[str, BatchStep] = field(default_factory=dict)
 
+    @property
+    def times_ms(self) -> tuple[int | None, int | None]:
+        return self.job.submit_ms, self.job.start_ms
+
 
 def read_accounts(lines: Iterable[str]) -> Accounts:
     """Read what ``sacct -D -P`` printed, the names of the columns included.
@@ -79,7 +85,7 @@ def read_accounts(lines: Iterable[str]) -> Accounts:
         NotATableError: The first line names no columns, or lacks some.
     """
     found = Accounts()
-    attempts: dict[tuple[str, str], list[_Attempt]] = {}
+    attempts = _Attempts()
     for row in rows(lines):
         found.row_count += 1
         if isinstance(row, Quarantined):
@@ -87,12 +93,14 @@ def read_accounts(lines: Iterable[str]) -> Accounts:
             continue
         reader = _RowReader(row)
         try:
-            _take(reader, attempts)
+            attempts.take(reader)
         except _UnfitRowError as error:
             found.quarantined.append(Quarantined(row.line, _shown(row), error.reason))
         else:
             found.quarantined += reader.left_out
-    for same in attempts.values():
+    for key, same in attempts.by_job.items():
+        if any(attempt.restarts is None for attempt in same):
+            found.ordered.add(key)
         for job in _numbered(same):
             if not job.is_final:
                 found.unfinished.append(job)
@@ -103,35 +111,55 @@ def read_accounts(lines: Iterable[str]) -> Accounts:
     return found
 
 
-def _take(reader: _RowReader, attempts: dict[tuple[str, str], list[_Attempt]]) -> None:
-    cluster = reader.text("Cluster")
-    match = _ID.fullmatch(reader.text("JobIDRaw"))
-    if match is None:
-        raise _UnfitRowError(_NO_ID.format(value=reader.text("JobIDRaw")[:40]))
-    if not 0 < len(cluster) <= _LONGEST_CLUSTER:
-        raise _UnfitRowError(_NO_CLUSTER)
-    same = attempts.setdefault((cluster, match[1]), [])
-    if match[2] is None:
-        job = _job(reader, cluster, match[1])
-        if any((a.job.submit_ms, a.job.start_ms) == (job.submit_ms, job.start_ms) for a in same):
+class _Attempts:
+    """The attempts of all jobs. The steps of one follow its own row."""
+
+    def __init__(self) -> None:
+        self.by_job: dict[tuple[str, str], list[_Attempt]] = {}
+        self._last: dict[tuple[str, str], _Attempt | None] = {}  # of each job; None if its row was put aside
+
+    def take(self, reader: _RowReader) -> None:
+        """Take a row in.
+
+        Raises:
+            _UnfitRowError: It is to be put aside.
+        """
+        cluster = reader.text("Cluster")
+        match = _ID.fullmatch(reader.text("JobIDRaw"))
+        if match is None:
+            raise _UnfitRowError(_NO_ID.format(value=reader.text("JobIDRaw")[:40]))
+        if not 0 < len(cluster) <= _LONGEST_CLUSTER:
+            raise _UnfitRowError(_NO_CLUSTER)
+        key = (cluster, match[1])
+        if match[2] is None:
+            self._last[key] = None
+            self._begin(key, _Attempt(_job(reader, *key), reader.optional(RESTARTS, v.count)))
+            return
+        attempt = self._last.get(key)
+        if attempt is None:
+            raise _UnfitRowError(_ORPHAN)
+        if match[2] in attempt.steps:
             raise _UnfitRowError(_DUPLICATE)
-        same.append(_Attempt(job, reader.optional(RESTARTS, v.count)))
-        return
-    if not same:
-        raise _UnfitRowError(_ORPHAN)
-    # The steps of an attempt follow its own row.
-    if match[2] in same[-1].steps:
-        raise _UnfitRowError(_DUPLICATE)
-    same[-1].steps[match[2]] = _step(reader, match[2])
+        attempt.steps[match[2]] = _step(reader, match[2])
+
+    def _begin(self, key: tuple[str, str], attempt: _Attempt) -> None:
+        known = self.by_job.setdefault(key, [])
+        self._last[key] = next((other for other in known if other.times_ms == attempt.times_ms), None)
+        same_number = attempt.restarts is not None and attempt.restarts in [other.restarts for other in known]
+        if self._last[key] is not None or same_number:
+            raise _UnfitRowError(_DUPLICATE)
+        self._last[key] = attempt
+        known.append(attempt)
 
 
 def _numbered(same: list[_Attempt]) -> list[BatchJob]:
     """Give the attempts of a job their restart counts: Slurm's own (24.11 on), else their order."""
+    known = all(attempt.restarts is not None for attempt in same)
     ordered = sorted(same, key=lambda attempt: (attempt.job.submit_ms or 0, attempt.job.start_ms or 0))
     return [
         replace(
             attempt.job,
-            restart_count=order if attempt.restarts is None else attempt.restarts,
+            restart_count=attempt.restarts if known and attempt.restarts is not None else order,
             steps=tuple(attempt.steps.values()),
         )
         for order, attempt in enumerate(ordered)
@@ -250,7 +278,7 @@ def _times(reader: _RowReader) -> tuple[int | None, int | None, int | None]:
     start_ms, end_ms = reader.needed("Start", v.moment_ms), reader.needed("End", v.moment_ms)
     if start_ms is not None and end_ms is not None and end_ms < start_ms:
         raise _UnfitRowError(_BACKWARDS)
-    return start_ms, end_ms, reader.needed("ElapsedRaw", v.seconds)
+    return start_ms, end_ms, reader.needed("ElapsedRaw", v.count)
 
 
 def _nodes(reader: _RowReader) -> str:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from greenai.slurm.hostlist import expand
+from greenai.core.hostlist import expand
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,7 +23,7 @@ from greenai.slurm.accounting import sensors
 from greenai.slurm.accounting.estimate import Estimate, estimates
 from greenai.slurm.accounting.jobs import MOST_W_PER_NODE
 from greenai.slurm.accounting.metered import Metered, metered
-from greenai.slurm.hostlist import expand
+from greenai.core.hostlist import expand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

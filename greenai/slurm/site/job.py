@@ -10,7 +10,7 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from greenai.slurm.hostlist import expand
+from greenai.core.hostlist import expand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -146,8 +146,8 @@ def _show_compared(app: App, compared: Sequence[Comparison]) -> None:
     for one in compared[:_MOST_ROWS]:
         for remark in one.remarks:
             concerned.setdefault(app.say(remark), []).append(_job_name(one.jobs[0]))
-    for remark, jobs in concerned.items():
-        print(f"  {', '.join(jobs)}: {remark}")
+    for words, jobs in concerned.items():
+        print(f"  {', '.join(jobs)}: {words}")
 
 
 def _show_failed(app: App, found: Sequence[Finding]) -> None:

@@ -13,10 +13,12 @@ from greenai.cli.commands.node_block import job_name
 from greenai.cli.format import moment
 from greenai.core import labels, quantity
 from greenai.core.errors import ConfigError
+from greenai.core.job_nodes import MISSING_NODE
 from greenai.core.text import Text
 from greenai.core.vocabulary import RunState
 from greenai.slurm.merge import merge_job
 from greenai.store import open_store
+from greenai.store.jobs import is_imported
 
 if TYPE_CHECKING:
     from greenai.cli.app import App
@@ -53,6 +55,10 @@ _HEADINGS = (
 _SPARE = (3, 7)
 _TOTAL = Text(de="Summe", en="Total")
 _OF = Text(de="{seen} von {all}", en="{seen} of {all}")
+_ACCOUNTING = Text(
+    de="Kein Journal: {runs}. Die Werte stammen aus Slurms Abrechnung.",
+    en="No journal: {runs}. The figures are from Slurm's accounting.",
+)
 _NOTE = Text(de="Hinweis", en="Note")
 _AT_LEAST = Text(de="≥ {energy}", en="≥ {energy}")
 
@@ -118,6 +124,9 @@ def _show(app: App, records: list[RunRecord]) -> None:
         lasted = quantity.duration(total["duration_s"] or 0.0, app.language)
         rows.append([app.say(_TOTAL), "", "", "", lasted, "", energy, between, "", ""])
     print_table([app.say(heading) for heading in _HEADINGS], rows, right=(4, 6), spare=_SPARE)
+    imported = [record for record in records if is_imported(record)]
+    if imported:
+        print(app.say(_ACCOUNTING, runs=", ".join(record.id for record in imported)))
     for record in records:
         for incident in record.incidents:
             if incident.code.startswith("node_"):
@@ -128,10 +137,10 @@ def _cells(app: App, record: RunRecord) -> list[str]:
     facts = record.slurm or {}
     total = record.energy
     energy = quantity.energy(total.total_j, app.language)
-    hosts = {channel.host for channel in record.energy.channels} | set(record.hosts)
+    missing = sum(channel.id == MISSING_NODE for channel in record.energy.channels)
     seen = str(len(record.hosts))
-    if len(hosts) > len(record.hosts):
-        seen = app.say(_OF, seen=len(record.hosts), all=len(hosts))
+    if missing:
+        seen = app.say(_OF, seen=len(record.hosts), all=len(record.hosts) + missing)
     return [
         job_name(record) or quantity.NO_VALUE,
         str(int(facts.get("restart_count", "0")) + 1),

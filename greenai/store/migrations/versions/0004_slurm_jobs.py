@@ -20,13 +20,13 @@ def upgrade() -> None:
         "slurm_job",
         sa.Column("cluster", sa.String(length=40), nullable=False),
         sa.Column("job_id", sa.String(length=32), nullable=False),
+        sa.Column("started_ms", sa.BigInteger(), nullable=False),
         sa.Column("restart_count", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(length=32), nullable=False),
         sa.Column("user", sa.String(), nullable=True),
-        sa.Column("started_ms", sa.BigInteger(), nullable=True),
         sa.Column("imported_ms", sa.BigInteger(), nullable=False),
         sa.Column("job", _json, nullable=False),
-        sa.PrimaryKeyConstraint("cluster", "job_id", "restart_count", name="pk_slurm_job"),
+        sa.PrimaryKeyConstraint("cluster", "job_id", "started_ms", name="pk_slurm_job"),
     )
     op.create_index("ix_slurm_job_job_id", "slurm_job", ["job_id"])
     op.add_column("run", sa.Column("slurm_job_id", sa.String(length=_LONGEST_JOB_ID), nullable=True))

@@ -1,4 +1,4 @@
-"""Slurm's short form of a list of nodes, ``jwb[0001-0010,0020],login1``, read and written. Pure.
+"""Slurm's short form of a list of nodes, ``jwb[0001-0010,0020],login1``, written out. Pure.
 
 Rules (man scontrol, "show hostlist" and "show hostnames", and what Slurm 22.05 makes of odd input):
 
@@ -22,7 +22,6 @@ MOST_NODES = 1 << 16
 _ENTRY = re.compile(r"(?:[^\[\],()\s]|\[[^\[\]]*\])+")
 _PIECE = re.compile(r"\[([^\]]*)\]|([^\[]+)")
 _RANGE = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?")
-_LAST_NUMBER = re.compile(r"(.*?)([0-9]{1,18})([^0-9]*)")
 
 
 def expand(hostlist: str) -> tuple[str, ...]:
@@ -42,25 +41,6 @@ def expand(hostlist: str) -> tuple[str, ...]:
             raise ValueError(f"more than {MOST_NODES} nodes: {entry}")
         names += ["".join(parts) for parts in product(*pieces)]
     return tuple(names)
-
-
-def compress(names: Iterable[str]) -> str:
-    """Return the short form of a list of nodes; ``expand`` gives the same names in the same order.
-
-    Neighbours that differ in their last number only share a bracket.
-
-    Args:
-        names: Names of nodes.
-    """
-    groups: list[tuple[str, str, list[str]]] = []  # before the number, after it, the numbers
-    for name in names:
-        match = _LAST_NUMBER.fullmatch(name)
-        before, number, after = match.groups() if match else (name, "", "")
-        if number and groups and groups[-1][:2] == (before, after) and groups[-1][2] != [""]:
-            groups[-1][2].append(number)
-        else:
-            groups.append((before, after, [number]))
-    return ",".join(f"{before}{_bracket(numbers)}{after}" for before, after, numbers in groups)
 
 
 def _entries(hostlist: str) -> Iterator[str]:
@@ -93,16 +73,3 @@ def _product(lengths: Iterable[int]) -> int:
     for length in lengths:
         result *= length
     return result
-
-
-def _bracket(numbers: Sequence[str]) -> str:
-    """Write numbers as ranges; a number continues one only in the width that its first number gives."""
-    if len(numbers) == 1:
-        return numbers[0]
-    ranges: list[list[str]] = []
-    for number in numbers:
-        if ranges and number == f"{int(ranges[-1][-1]) + 1:0{len(ranges[-1][0])}d}":
-            ranges[-1] = [ranges[-1][0], number]
-        else:
-            ranges.append([number])
-    return "[" + ",".join("-".join(ends) for ends in ranges) + "]"
