@@ -178,13 +178,18 @@ def _cpu_steps(usages: Sequence[Usage]) -> list[ShareStep]:
         if usage.own_cpu_us is not None and usage.machine_cpu_us is not None
     ]
     marks = known[:1]
-    for mark in known[1:]:
-        t_ns, own_us, machine_us = (now - then for now, then in zip(mark, marks[-1], strict=True))
-        if t_ns >= _SHORTEST_STEP_NS and (machine_us >= _LEAST_WORK_US or machine_us < 0 or own_us < 0):
+    anew = 0  # where the count began
+    for last, mark in pairwise(known):
+        if mark[1] < last[1] or mark[2] < last[2]:
+            # It began anew: what was counted before is known, and what is counted from now on.
+            marks += [mark] if marks[-1] is last else [last, mark]
+            anew = len(marks) - 1
+            continue
+        if mark[0] - marks[-1][0] >= _SHORTEST_STEP_NS and mark[2] - marks[-1][2] >= _LEAST_WORK_US:
             marks.append(mark)
     if len(known) > 1 and marks[-1] is not known[-1]:
         # What is left at the end is too little to stand alone.
-        marks = [*(marks[:-1] or marks), known[-1]]
+        marks = [*(marks[:-1] if len(marks) - 1 > anew else marks), known[-1]]
     return [_cpu_step(a, b) for a, b in pairwise(marks)]
 
 

@@ -9,7 +9,7 @@ COLLECTOR_PREFIX = "greenai-collect"
 """Job steps whose name begins like this are our own collectors."""
 
 _LONGEST_RUN_ID = 64
-_PARTS_START_MS = 600_000  # the parts of a heterogeneous job start together
+_CLOCKS_DIFFER_MS = 5_000  # less than a requeued job waits for its next attempt
 
 # Words of job states, man sacct ("JOB STATE CODES"), and whether nothing more can happen to such an attempt.
 _FINAL = frozenset(
@@ -108,7 +108,7 @@ class BatchJob:
     Attributes:
         cluster: Name of the cluster.
         job_id: Its number. Unique on the cluster, until numbers begin again.
-        restart_count: 0 for the first attempt. Before Slurm 24.11 counted from what is known, hence possibly too low.
+        restart_count: 0 for the first attempt. Before Slurm 24.11 counted from what is known; may be too low.
         array_job_id: Number of the array, of an element.
         array_task_id: Index in the array.
         het_job_id: Number of the heterogeneous job whose part it is.
@@ -167,11 +167,17 @@ class BatchJob:
         return f"slurm-{self.cluster}"[: _LONGEST_RUN_ID - len(number_and_start)] + number_and_start
 
     def is_beside(self, other: BatchJob) -> bool:
-        """Say whether both are parts of the same attempt of a heterogeneous job."""
+        """Say whether both are parts of the same attempt of a heterogeneous job: these start together."""
         if self.het_job_id is None or self.start_ms is None or other.start_ms is None:
             return False
-        mine, others = ((job.cluster, job.het_job_id, job.restart_count) for job in (self, other))
-        return mine == others and abs(self.start_ms - other.start_ms) <= _PARTS_START_MS
+        same_job = (self.cluster, self.het_job_id) == (other.cluster, other.het_job_id)
+        return same_job and abs(self.start_ms - other.start_ms) <= _CLOCKS_DIFFER_MS
+
+    def ran_at(self, moment_ms: int) -> bool:
+        """Say whether it ran at a moment (epoch milliseconds), as exactly as clocks agree."""
+        begin_ms = moment_ms if self.start_ms is None else self.start_ms
+        end_ms = moment_ms if self.end_ms is None else self.end_ms
+        return begin_ms - _CLOCKS_DIFFER_MS <= moment_ms <= end_ms + _CLOCKS_DIFFER_MS
 
     @property
     def is_final(self) -> bool:

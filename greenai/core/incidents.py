@@ -182,6 +182,9 @@ def _missing(channels: Sequence[ChannelEnergy], duration_s: float) -> list[Incid
         whole = channel.component in (Component.NODE, Component.MODULE)
         if whole and channel.energy_j is not None and blind_s <= unnoticed_s(duration_s):
             found.append(Incident("whole_not_counted", _LESS_THAN_PARTS.format(device=name)))
+        elif channel.energy_j is None and channel.machine_energy_j is not None and not whole:
+            words = labels.word(labels.LOST, "share_unknown")
+            found.append(Incident("energy_unknown", _UNKNOWN.format(device=name, reason=words)))
         elif set(channel.lost_readings) <= _ORDINARY or blind_s <= unnoticed_s(duration_s):
             continue
         elif whole:

@@ -76,6 +76,7 @@ LOST = {
     "zero_unknown": Text(de="Nullpunkt unbekannt", en="zero unknown"),
     "agent_gone": Text(de="Agent nicht erreichbar", en="agent not reachable"),
     "sensor_hangs": Text(de="Sensor antwortet nicht mehr", en="sensor no longer answers"),
+    "share_unknown": Text(de="Anteil daran unbekannt", en="share of it unknown"),
     "no_reading": Text(de="kein Messwert", en="no reading"),
     "pause_too_long": Text(de="Pause zu lang", en="pause too long"),
 }

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from greenai.carbon.footprint import with_footprint
 from greenai.core.account import account
 from greenai.core.collector import Incident
-from greenai.core.errors import StoreError
+from greenai.core.errors import JournalError, StoreError
 from greenai.core.text import Text
 from greenai.core.vocabulary import RunState
 from greenai.ingest.condense import condense
 from greenai.ingest.merge import merge
+from greenai.ingest.owner import owned, owner_of, refuse_anothers_run
 from greenai.ingest.pace import goes_on, is_due, is_over
 from greenai.ingest.spill import Spill
 from greenai.journal.reader import read_run
@@ -68,6 +69,8 @@ def ingest_spool(store: Store, settings: Settings, spool: Path | None = None) ->
             if not isinstance(error, UnfitRecordError):
                 raise  # the database itself: no run would fare better
             problems.append(_unreadable(folder, error.message))
+        except JournalError as error:
+            problems.append(Incident("run_of_another_user", error.message, error.remedy))
         except Exception as error:  # noqa: BLE001  # a damaged file may hold anything
             problems.append(_unreadable(folder, repr(error)))
         else:
@@ -83,21 +86,27 @@ def _unreadable(folder: Path, reason: Text | str) -> Incident:
 def ingest_folder(store: Store, settings: Settings, folder: Path) -> RunRecord | None:
     """Take in one run; None if its journals hold nothing yet.
 
-    A run that still goes on is written as it stands and looked at again next time.
+    A run that still goes on is written as it stands and looked at again next time. Root takes in runs of others as
+    theirs, and leaves their journals as they are.
 
     Raises:
+        JournalError: It is one user's, and the run of this id in the database another's.
         OSError: The folder cannot be read.
         StoreError: The database refuses.
     """
     began_s = time.perf_counter()
     newest_ns = newest_journal_ns(folder)
+    owner = owner_of(folder)
+    if owner is not None:
+        refuse_anothers_run(store, folder, owner)
     with without_collector(), closing(Spill()) as spill:
-        found = merge(folder, spill)
-        if found is not None and condense(folder, found.log, found.over):
+        found = merge(folder, spill, owner.wrote if owner is not None else None)
+        if found is not None and owner is None and condense(folder, found.log, found.over):
             found = merge(folder, spill)  # what is said of the journals is to be true of those that are left
         if found is None:
             return None
-        record = with_footprint(accounted(store, found.record), settings)
+        record = found.record if owner is None else owned(found.record, folder, owner)
+        record = with_footprint(accounted(store, record), settings)
         store.save(record, [(channel, spill.of((channel.host, channel.id))) for channel in found.channels])
         remove_imported(store, record)
     if record.state is RunState.RUNNING:

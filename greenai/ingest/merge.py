@@ -12,7 +12,7 @@ from greenai.ingest.workers import take_hosts
 from greenai.journal.survey import survey_run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from greenai.core.channel import Channel
@@ -39,17 +39,18 @@ class MergedRun:
     over: Mapping[str, Sequence[CondensedHour]]
 
 
-def merge(folder: Path, spill: Spill) -> MergedRun | None:
+def merge(folder: Path, spill: Spill, fits: Callable[[Path], bool] | None = None) -> MergedRun | None:
     """Put a run together; None if its journals hold nothing yet.
 
     Args:
         folder: ``<spool>/<run id>``.
         spill: Keeps what its channels said.
+        fits: Says of a file whether it is one of this run; by default all are.
 
     Raises:
         OSError: The folder cannot be read.
     """
-    survey = survey_run(folder)
+    survey = survey_run(folder, fits=fits)
     if not survey.journals:
         return None
     outline = Outline.of(survey.log.processes)

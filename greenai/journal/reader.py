@@ -42,7 +42,10 @@ def read_run(folder: Path, now_s: float | None = None, apart_ns: int = 0) -> Run
 
 
 def read_each(
-    folder: Path, read: Callable[[Sequence[Part]], ProcessLog | None], now_s: float | None = None
+    folder: Path,
+    read: Callable[[Sequence[Part]], ProcessLog | None],
+    now_s: float | None = None,
+    fits: Callable[[Path], bool] | None = None,
 ) -> RunLog:
     """Read all journals of a run, one after the other.
 
@@ -50,6 +53,7 @@ def read_each(
         folder: ``<spool>/<run id>``.
         read: Reads one, from its parts; None if it has no usable ``open`` line.
         now_s: See ``read_run``.
+        fits: Says of a file whether it is one of this run; by default all are.
 
     Raises:
         OSError: The folder cannot be read.
@@ -58,7 +62,7 @@ def read_each(
     processes: list[ProcessLog] = []
     unreadable = 0
     last_write_s = 0.0
-    for paths in journals(folder):
+    for paths in journals(folder, fits):
         parts: list[Part] = []
         for path in paths:
             data = path.read_bytes()
@@ -83,13 +87,18 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in folder.glob(f"*{f.SUFFIX}") if path.is_file()]
 
 
-def journals(folder: Path) -> list[list[Path]]:
+def journals(folder: Path, fits: Callable[[Path], bool] | None = None) -> list[list[Path]]:
     """Return the journals of a run, sorted by name, each with its parts in order (``JournalWriter.rotate``).
+
+    Args:
+        folder: ``<spool>/<run id>``.
+        fits: Says of a file whether it is one of this run; by default all are.
 
     Raises:
         OSError: The folder cannot be read.
     """
     found: dict[str, list[Path]] = {}
     for path in sorted(_files(folder), key=lambda path: path.stem):
-        found.setdefault(path.stem.partition(f.PART_MARK)[0], []).append(path)
+        if fits is None or fits(path):
+            found.setdefault(path.stem.partition(f.PART_MARK)[0], []).append(path)
     return list(found.values())

@@ -15,7 +15,7 @@ from greenai.journal.lines import read_checkpoints, read_opening, read_process
 from greenai.journal.reader import read_each
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from greenai.core.events import ProcessLog, RunLog
@@ -73,12 +73,13 @@ class Survey:
         return dict(sorted(found.items()))
 
 
-def survey_run(folder: Path, now_s: float | None = None) -> Survey:
+def survey_run(folder: Path, now_s: float | None = None, fits: Callable[[Path], bool] | None = None) -> Survey:
     """Look over all journals of a run.
 
     Args:
         folder: ``<spool>/<run id>``.
         now_s: Wall clock (seconds since the epoch) to tell how long the run has been silent.
+        fits: Says of a file whether it is one of this run; by default all are.
 
     Raises:
         OSError: The folder cannot be read.
@@ -102,7 +103,7 @@ def survey_run(folder: Path, now_s: float | None = None) -> Survey:
                 forgotten.meta = {}
         return process
 
-    return Survey(read_each(folder, look, now_s), tuple(found))
+    return Survey(read_each(folder, look, now_s, fits), tuple(found))
 
 
 def _lines(data: bytes, word: bytes = b"") -> Iterator[bytes]:

@@ -15,14 +15,12 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from greenai.slurm.collectors import Collectors, start_collectors
+from greenai.slurm.collectors import Measured, start_collectors
 from greenai.tracking.command.process import Command, inherited_environ, inherited_files, keep_to_ourselves
 from greenai.tracking.command.signals import HeldSignals, take_effect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from greenai.slurm.site.joined import JoinedRun
 
 _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
@@ -34,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options, (folder, *command) = words[: words.index("--")], words[words.index("--") + 1 :]
     inherited = inherited_files()
     with HeldSignals() as signals:
-        collectors = _start(options)
+        collectors = _start(options, folder)
         keep_to_ourselves(inherited)
         code = _run(command, collectors, signals)
         if collectors is not None:
@@ -45,15 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _leave(code)
 
 
-def _start(options: Sequence[str]) -> Collectors | JoinedRun | None:
+def _start(options: Sequence[str], folder: str) -> Measured | None:
     try:
-        return start_collectors(options)
+        return start_collectors(options, folder)
     except Exception as error:  # noqa: BLE001  # our failure never endangers the job
         sys.stderr.write(f"greenai: this job is not measured: {error}\n")
         return None
 
 
-def _run(command: Sequence[str], collectors: Collectors | JoinedRun | None, signals: HeldSignals) -> int:
+def _run(command: Sequence[str], collectors: Measured | None, signals: HeldSignals) -> int:
     environ = inherited_environ()
     if collectors is not None:
         environ.update(collectors.environ)
@@ -62,7 +60,7 @@ def _run(command: Sequence[str], collectors: Collectors | JoinedRun | None, sign
         sys.stderr.write(f"{command[0]}: not found\n")
         return _NOT_FOUND
     try:
-        return Command(program, command, environ, signals).wait()
+        return Command(program, command, environ, signals, leads=True).wait()
     except OSError as error:
         sys.stderr.write(f"{command[0]}: {error.strerror}\n")
         return _NOT_EXECUTABLE

@@ -8,6 +8,7 @@ the job goes on for ``KillWait`` seconds, and so does it. SIGKILL costs what it 
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from greenai.journal.spool import hold_run
 from greenai.journal.writer import JournalWriter
 from greenai.sampler import SlowSampler, UsageReader, open_sensors, resolve_scope, sample
 from greenai.settings import load_settings
+from greenai.settings.load import language_of
 from greenai.slurm.job_host import changed
 from greenai.slurm.order import FAILED, OTHERS, READY, Order
 from greenai.slurm.watch import JobWatch
@@ -38,6 +40,12 @@ if TYPE_CHECKING:
 # While the job ends it may be killed at any moment: then this is the most that is lost.
 ENDING_INTERVAL_S = 0.2
 
+_NO_JOURNAL = Text(
+    de="in {path} lässt sich kein Journal schreiben ({reason}). Einen Ordner wählen, den alle Knoten sehen: "
+    "export GREENAI_SPOOL=/gemeinsamer/ordner",
+    en="no journal can be written in {path} ({reason}). Choose a folder that all nodes see: "
+    "export GREENAI_SPOOL=/shared/folder",
+)
 _SHARE_UNKNOWN = Incident(
     "share_unknown",
     Text(
@@ -61,6 +69,7 @@ def main(prepare: Callable[[Order], Order] | None = None) -> None:
     """
     node = os.environ.get("SLURMD_NODENAME") or os.uname().nodename
     watch = JobWatch(this_host(), os.environ.get("SLURM_JOB_ID", ""), os.environ.get("SLURM_STEP_ID"))
+    order = None
     try:
         line = watch.first_line()
         if line:
@@ -68,6 +77,10 @@ def main(prepare: Callable[[Order], Order] | None = None) -> None:
             _collect(prepare(order) if prepare is not None else order, watch, node)
     except GreenAIError as error:
         say(FAILED, node, str(error))
+    except OSError as error:
+        path = error.filename or (order.spool if order is not None else "?")
+        reason = _NO_JOURNAL.format(path=path, reason=error.strerror)
+        say(FAILED, node, reason.to(language_of(os.environ)))
     except Exception as error:  # noqa: BLE001  # said where the job's user sees it
         say(FAILED, node, repr(error))
 
@@ -107,6 +120,8 @@ def _collect(order: Order, watch: JobWatch, node: str) -> None:
         if sampler is not None:
             sampler.stop()
     sensors.close()
+    if order.script_folder and watch.script_end is None and watch.batch_has_gone:
+        shutil.rmtree(order.script_folder, ignore_errors=True)  # the batch step was killed before it could
 
 
 def _scope(host: Host, asked: Scope, *, exclusive: bool | None) -> tuple[Scope, Incident | None]:

@@ -53,7 +53,8 @@ class CollectorStep:
         # It overlaps the job's own steps, takes nothing from them, and does them no harm if a task of it fails.
         self._command = [
             srun, *where, "--ntasks-per-node=1", "--overlap", "--mem=0", "--cpus-per-task=1", "--cpu-bind=none",
-            "--kill-on-bad-exit=0", "--mpi=none", "--unbuffered", f"--job-name={COLLECTOR_PREFIX}", "--export=ALL", *task,
+            "--kill-on-bad-exit=0", "--mpi=none", "--unbuffered", f"--job-name={COLLECTOR_PREFIX}",
+            "--export=ALL", *task,
         ]  # fmt: skip
         self._log = log
         self._hear = hear
@@ -116,7 +117,7 @@ class CollectorStep:
             self._write(self._first_line)
 
     def _write(self, line: bytes) -> None:
-        """Write a line; to an srun that does not read for a while, or has ended, not all of it. It is in the log."""
+        """Write a line; not all of it to an srun that does not read for a while, or has ended."""
         end_s = time.monotonic() + _WRITING_S
         with suppress(OSError):
             while line and time.monotonic() < end_s:

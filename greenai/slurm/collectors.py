@@ -10,9 +10,10 @@ import os
 import sys
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from greenai.core.errors import ConfigError, GreenAIError
+from greenai.core.hostlist import expand
 from greenai.core.text import Text
 from greenai.host import this_host
 from greenai.host.facts import slurm_facts
@@ -20,13 +21,13 @@ from greenai.journal.spool import create_run_folder, new_run_id
 from greenai.settings import load_settings
 from greenai.slurm.ask import ask_job
 from greenai.slurm.collector_step import CollectorStep
-from greenai.core.hostlist import expand
 from greenai.slurm.job_host import job_environ
 from greenai.slurm.options import read_options
 from greenai.slurm.order import FAILED, OTHERS, READY, Order, ScriptEnd
 from greenai.slurm.site.joined import JoinedRun
 from greenai.slurm.site.notes import site_run
 from greenai.tracking.session.announcement import announced
+from greenai.tracking.session.place import running_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -134,13 +135,41 @@ class Collectors:
         sys.stderr.flush()
 
 
-def start_collectors(options: Sequence[str]) -> Collectors | JoinedRun:
+class Measured(Protocol):
+    """A job that is measured, by whomever.
+
+    Attributes:
+        environ: What the script's environment needs, so that programs in it find the run.
+    """
+
+    environ: dict[str, str]
+
+    def end(self, code: int) -> None:
+        """Take note of how the script ended: exit code, or minus the signal that ended it."""
+
+
+class MeasuredAlready:
+    """A job whose script was wrapped, and starts another wrapped script: its collectors are there.
+
+    Attributes:
+        environ: What the script's environment needs, so that programs in it find the run.
+    """
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self.environ = environ
+
+    def end(self, code: int) -> None:
+        """Do nothing: the batch step around it says how the job ended."""
+
+
+def start_collectors(options: Sequence[str], script_folder: str) -> Measured:
     """Start a collector on every node of the job that this process is the batch step of.
 
-    Where the site's own measure it, none is started: the run is theirs.
+    Where others measure it already, none is started: the run is theirs.
 
     Args:
         options: What the user said about the run, see ``greenai.slurm.options``.
+        script_folder: Where the batch step keeps the script.
 
     Raises:
         ConfigError: This is no job, a setting is wrong, the spool cannot be written, or there is no ``srun``.
@@ -155,6 +184,9 @@ def start_collectors(options: Sequence[str]) -> Collectors | JoinedRun:
     site = site_run(os.environ)
     if site is not None:
         return JoinedRun(site, settings, said.name)
+    around = running_run(settings)
+    if around is not None:
+        return MeasuredAlready(announced(around))
     lists = _node_lists(os.environ)
     components = [expand(nodes) for nodes in lists]
     nodes = tuple(dict.fromkeys(node for nodes in components for node in nodes))
@@ -170,6 +202,7 @@ def start_collectors(options: Sequence[str]) -> Collectors | JoinedRun:
             slurm=facts,
             nodes=tuple(lists),
             environ=_environ(jobs),
+            script_folder=script_folder,
             exclusive=_exclusive(jobs),
         )
     )

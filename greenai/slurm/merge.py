@@ -12,8 +12,9 @@ import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from greenai.core.errors import GreenAIError, NotFoundError
+from greenai.core.errors import GreenAIError, JournalError, NotFoundError
 from greenai.core.text import Text
+from greenai.core.units import NS_PER_MS
 from greenai.host import this_host
 from greenai.host.files import make_folder
 from greenai.ingest import ingest_spool
@@ -73,7 +74,8 @@ def merge_job(store: Store, settings: Settings, reference: str, folders: Sequenc
     # Whatever was taken in already, and into which database.
     for spool in (settings.spool, second_spool(settings.spool)):
         for run in _runs_in(spool, reference):
-            ingest_folder(store, settings, run)
+            with suppress(JournalError):  # another user's, under the name of this run
+                ingest_folder(store, settings, run)
     _put_accounting(store, settings, reference)
     records = runs_of_job(store, reference)
     if not records:
@@ -86,7 +88,7 @@ def _put_accounting(store: Store, settings: Settings, reference: str) -> None:
     """Take in what Slurm's accounting says of a job: how it ended, if nobody lived to say so."""
     host = this_host(settings.knowledge)
     with suppress(GreenAIError, NotATableError):
-        accounts = read_accounts(ask_accounts(host, Period(jobs=reference)))
+        accounts = read_accounts(ask_accounts(host, Period(jobs=reference)), host.clock.wall_ns() // NS_PER_MS)
         import_accounts(store, settings, accounts, ask_site(host, settings.cpu_tdp_w))
 
 

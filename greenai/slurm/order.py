@@ -26,6 +26,7 @@ class Order(NamedTuple):
         nodes: All nodes of the job: names, or Slurm's lists of them, ``n[1-100]``.
         environ: By node, how its environment must change, see ``greenai.slurm.job_host.job_environ``; under "" for
             all nodes that are not named.
+        script_folder: Where the batch step keeps the script, on its own node; empty if there is none.
         exclusive: Whether no other job may use the nodes meanwhile; None if Slurm did not say.
         until_sigterm: Whether a collector of the site's own is meant, started before the job and outside of it: it
             hears nothing of the script's end, and goes on until it is told to stop by a signal.
@@ -38,6 +39,7 @@ class Order(NamedTuple):
     slurm: dict[str, str]
     nodes: tuple[str, ...]
     environ: dict[str, dict[str, str | None]] = {}  # noqa: RUF012  # never changed
+    script_folder: str = ""
     exclusive: bool | None = None
     until_sigterm: bool = False
 

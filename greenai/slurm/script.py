@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_WHITE = " \t\v\f\r"
+_MARK = "# Wrapped by greenai to measure"
 _BODY = """\
 # Wrapped by greenai to measure what this job takes. From line {begin} on: the job's own script, word for word.
 greenai_why="no folder for temporary files"
@@ -22,7 +24,7 @@ for greenai_folder in "${{TMPDIR:-/tmp}}" /tmp /dev/shm "$HOME" .; do
     greenai_script=$greenai_folder/slurm_script
     if tail -n +{begin} "$0" >"$greenai_script" && chmod 700 "$greenai_script"; then
         # No installation on this node, or a broken one, is found out before the job depends on it.
-        if greenai_why=$(timeout 20 {python} -I -S -c '' 2>&1); then
+        if greenai_why=$(timeout 20 {python} -P -c '' 2>&1); then
             exec {python} -P -c '
 import os, signal, sys
 try:
@@ -57,12 +59,17 @@ class BatchScript:
     Attributes:
         text: All of it. Bytes that are no Unicode are surrogates (``errors="surrogateescape"``).
         interpreter: Program and at most one argument, as the kernel takes them from the first line (execve(2)).
-        head: The comment lines between the first line and the first command, each with its line break.
+        head: The comments between the first line and the first command, each with its line break.
     """
 
     text: str
     interpreter: tuple[str, ...]
     head: str
+
+    @property
+    def is_wrapped(self) -> bool:
+        """Whether it has been wrapped already."""
+        return any(line.startswith(_MARK) for line in self.head.split("\n"))
 
     @classmethod
     def parse(cls, text: str) -> BatchScript | None:
@@ -72,10 +79,12 @@ class BatchScript:
         if not first.startswith("#!") or not words or "\0" in text or "\r\n" in text:
             return None
         head = []
-        for line in rest.splitlines(keepends=True):
-            if line.strip() and not line.startswith("#"):
+        for line in rest.split("\n"):
+            # As sbatch reads it: white space and comments up to the first command.
+            if not line.strip(_WHITE).startswith("#") and line.strip(_WHITE):
                 break
-            head.append(line if line.endswith("\n") else f"{line}\n")
+            if line.startswith("#"):
+                head.append(f"{line}\n")
         return cls(text, tuple(word.strip() for word in words), "".join(head))
 
 

@@ -87,6 +87,8 @@ def submit(arguments: Sequence[str], options: Sequence[str]) -> Submission:
         raise ConfigError(_NO_SLURM, _WITHOUT)
     call = SbatchCall.parse(arguments)
     given: bytes | None = None
+    if call.command is not None and call.script is not None:
+        return Submission(_sbatch(arguments))  # sbatch says that this cannot be
     if call.command is not None:
         text, name = f"#!/bin/sh\n# This script was created by sbatch --wrap.\n\n{call.command}\n", _NAME_OF_WRAP
     elif call.script is None:
@@ -102,6 +104,8 @@ def submit(arguments: Sequence[str], options: Sequence[str]) -> Submission:
     script = BatchScript.parse(text)
     if script is None:
         return Submission(_sbatch(arguments, given), refused=bool(text))
+    if script.is_wrapped:
+        return Submission(_sbatch(arguments, given), wrapped=True)
     with tempfile.TemporaryDirectory(prefix="greenai-") as folder:
         file = Path(folder, name)  # sbatch names the job after the file
         file.write_bytes(wrapped(script, sys.executable, options).encode(errors="surrogateescape"))
@@ -114,7 +118,8 @@ def _find(script: str) -> Path | None:
     places = [Path(script)]
     if "/" not in script:
         places += [Path(folder or ".", script) for folder in os.environ.get("PATH", "").split(os.pathsep)]
-    return next((path for path in places if path.is_file() and os.access(path, os.R_OK)), None)
+    readable = (path for path in places if os.access(path, os.R_OK) and not path.is_dir())
+    return next(readable, None)
 
 
 def _sbatch(arguments: Sequence[str], given: bytes | None = None) -> int:

@@ -1,5 +1,6 @@
 """Figures of batch jobs for Prometheus, by the textfile collector of its node exporter.
 
+The sums are gauges: they fall when a run is deleted, or an imported one gives way to a tracked one.
 Format: prometheus.io/docs/instrumenting/exposition_formats (text, version 0.0.4).
 """
 
@@ -34,8 +35,8 @@ def exposition(sums: JobSums) -> str:
             lines.extend([f"# HELP {name} {about}", f"# TYPE {name} {kind}", *found])
 
     family(
-        "greenai_job_energy_joules_total",
-        "counter",
+        "greenai_job_energy_joules",
+        "gauge",
         "IT energy of batch jobs; quality says whether it was measured, allocated or estimated.",
         (
             (_labels(who, quality=quality), joules)
@@ -44,8 +45,8 @@ def exposition(sums: JobSums) -> str:
         ),
     )
     family(
-        "greenai_failed_job_energy_joules_total",
-        "counter",
+        "greenai_failed_job_energy_joules",
+        "gauge",
         "IT energy of batch jobs that failed or were killed.",
         ((_labels(who), of.failed_j) for who, of in groups),
     )
@@ -62,7 +63,7 @@ def exposition(sums: JobSums) -> str:
         ((_labels(who), of.unknown) for who, of in groups),
     )
     family(
-        "greenai_job_energy_measured_ratio",
+        "greenai_job_energy_not_estimated_ratio",
         "gauge",
         "Share of the batch jobs' energy that is not estimated: measured, or allocated from a measurement.",
         ((_labels(who), of.measured_j / joules) for who, of in groups if (joules := _all(of)) > 0),

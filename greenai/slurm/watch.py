@@ -27,6 +27,7 @@ _NOT_FOR_US = (
 # stop before it at the job's end as well.
 _WARNED_NS = 10 * NS_PER_S
 _LEAST_STOP_NS = 300 * NS_PER_MS
+_SHORT_NS = 4 * NS_PER_S
 _LONGEST_LINE = 1 << 20
 _LOOK_EVERY_S = 0.02  # while the job ends: the batch step waits for us
 _STEP_ENDS_WITHIN_S = 0.8  # its manager goes a moment after the step's own processes
@@ -45,6 +46,7 @@ class JobWatch:
     Attributes:
         over: Whether there is nothing left to measure.
         script_end: How the batch script ended, once the batch step has said so.
+        batch_has_gone: Whether the batch step was on this node, and is gone.
     """
 
     def __init__(self, host: Host, job_id: str, own_step: str | None) -> None:
@@ -69,6 +71,9 @@ class JobWatch:
         self._heard_s = 0.0
         self._ending = False
         self._until_sigterm = False
+        self._told_to_end = False
+        self._batch_seen = False
+        self.batch_has_gone = False
         self._continued = False
         self._warned_ns = -_WARNED_NS  # when a suspension was announced
         self._line: list[int] = [0]
@@ -138,9 +143,12 @@ class JobWatch:
             return
         self._continued = False
         now_ns = time.monotonic_ns()
-        begin_ns = before_ns if before_ns - self._warned_ns > _WARNED_NS else min(self._warned_ns, before_ns)
+        stopped = now_ns - before_ns > pause_s * NS_PER_S + _LEAST_STOP_NS
+        warned = before_ns - self._warned_ns <= _WARNED_NS
+        begin_ns = min(self._warned_ns, before_ns) if warned else before_ns
         self._warned_ns = -_WARNED_NS
-        if now_ns - before_ns > pause_s * NS_PER_S + _LEAST_STOP_NS:
+        # Of a short one Slurm's second signal has not come: only the job's own programs stood still.
+        if stopped or (warned and now_ns - begin_ns <= _SHORT_NS):
             self._mark(f.SUSPENDED, ns=now_ns - begin_ns)
 
     def _hear(self) -> None:
@@ -167,6 +175,8 @@ class JobWatch:
     def _look(self) -> None:
         """Note which steps have begun and ended, and whether the job is over here."""
         steps = self._watch.look()
+        self._batch_seen = self._batch_seen or BATCH in steps
+        self.batch_has_gone = self._batch_seen and BATCH not in steps
         if self._mark is not None:
             for step in sorted(self._steps - steps - {BATCH}):
                 self._mark(f.END, id=f"step-{step}")
@@ -179,11 +189,13 @@ class JobWatch:
             if late and not self.over and self._tell_others is not None:
                 self._tell_others()
                 self._tell_others = None
+        elif self.batch_has_gone and self._told_to_end:
+            self.over = not steps
         elif not self._line and not self._until_sigterm:
             self.over = not steps  # the batch step was killed; what is left of the job goes on until it is, too
 
     def _note_end(self, _number: int, _frame: object) -> None:
-        self._ending = True
+        self._ending = self._told_to_end = True
         self._end_if_told()
 
     def _note_warning(self, _number: int, _frame: object) -> None:

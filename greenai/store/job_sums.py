@@ -60,7 +60,6 @@ class JobSums(NamedTuple):
 
 
 _DID_NOT_DO = frozenset({"failed", "killed"})
-_WHOLE = ""  # in place of a step's id
 
 
 def job_sums(store: Store, *, by_user: bool) -> JobSums:
@@ -92,17 +91,29 @@ def job_sums(store: Store, *, by_user: bool) -> JobSums:
 
 
 def _sums(runs: Iterable[RowMapping], *, by_user: bool) -> dict[JobLabels, JobSum]:
-    jobs: dict[tuple[str, ...], dict[str, list[RowMapping]]] = {}
+    jobs: dict[tuple[str, ...], list[RowMapping]] = {}
     for run in runs:
-        facts = run["slurm"]
-        job = tuple(str(facts.get(key) or "") for key in ("cluster", "job_id", "restart_count"))
-        step = str(facts.get("step_id") or _WHOLE)
-        jobs.setdefault(job, {}).setdefault(step, []).append(run)
+        job = tuple(str(run["slurm"].get(key) or "") for key in ("cluster", "job_id", "restart_count"))
+        jobs.setdefault(job, []).append(run)
     sums: dict[JobLabels, JobSum] = {}
-    for steps in jobs.values():
-        counted = steps.get(_WHOLE) or [run for of_step in steps.values() for run in of_step]
-        _add(sums.setdefault(_labels(counted[0], by_user=by_user), JobSum({}, {})), counted)
+    for claimed in jobs.values():
+        for of_job in _by_owner(claimed):
+            counted = [run for run in of_job if not run["slurm"].get("step_id")] or of_job
+            _add(sums.setdefault(_labels(counted[0], by_user=by_user), JobSum({}, {})), counted)
     return sums
+
+
+def _by_owner(runs: list[RowMapping]) -> Iterable[list[RowMapping]]:
+    """Return the runs of a job by user where it is known whose they are: anybody may claim another's number.
+
+    Elsewhere a user's name is what the environment of each run said, and may differ within a job.
+    """
+    if not any(run["slurm"].get("owner") for run in runs):
+        return [runs]
+    found: dict[str, list[RowMapping]] = {}
+    for run in runs:
+        found.setdefault(str(run["slurm"].get("owner") or run["user"] or ""), []).append(run)
+    return found.values()
 
 
 def _labels(run: RowMapping, *, by_user: bool) -> JobLabels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, tuple_, update
@@ -27,13 +28,13 @@ _CLOCKS_DIFFER_MS = 600_000  # munge, and so Slurm, lets clocks differ by 300 s
 
 
 def save_jobs(store: Store, jobs: Iterable[BatchJob]) -> None:
-    """Write jobs, replacing what was known of them.
+    """Write jobs that began, replacing what was known of them.
 
     Raises:
         StoreError: The database refuses.
     """
     imported_ms = time.time_ns() // 1_000_000
-    key = tuple_(s.slurm_job.c.cluster, s.slurm_job.c.job_id, s.slurm_job.c.restart_count)
+    key = tuple_(s.slurm_job.c.cluster, s.slurm_job.c.job_id, s.slurm_job.c.started_ms)
     for batch in _batches(jobs):
         with store.writing() as connection:
             connection.execute(delete(s.slurm_job).where(key.in_([job.key for job in batch])))
@@ -51,29 +52,30 @@ def job_of(store: Store, record: RunRecord) -> BatchJob | None:
         return None
     with store.reading() as connection:
         found = connection.execute(select(s.slurm_job.c.job).where(s.slurm_job.c.job_id == job_id)).scalars()
-        fitting = [job for job in map(BatchJob.from_json, found) if belongs(record, job)]
+        jobs = [BatchJob.from_json(job) for job in found]
+    fitting = [job for job in jobs if belongs(record, job)] or _counted_too_low(record, jobs)
     return fitting[0] if len(fitting) == 1 else None
 
 
-def attempts(store: Store, job_ids: Iterable[str]) -> list[tuple[str, str, int, int, int | None]]:
-    """Return what is stored of these jobs: cluster, job id, restart count, begin and end of each attempt.
+def _counted_too_low(record: RunRecord, jobs: Iterable[BatchJob]) -> list[BatchJob]:
+    """Return the attempts in whose time a run began that knows of attempts before them, its count put on them."""
+    count = (record.slurm or {}).get("restart_count", "0")
+    lower = [job for job in jobs if count.isdecimal() and job.restart_count < int(count)]
+    counted = [replace(job, restart_count=int(count)) for job in lower if job.ran_at(record.started_ms)]
+    return [job for job in counted if belongs(record, job)]
+
+
+def stored_jobs(store: Store, job_ids: Iterable[str]) -> list[BatchJob]:
+    """Return the stored attempts of all jobs with these numbers.
 
     Raises:
         StoreError: The database cannot be read.
     """
-    table = s.slurm_job.c
-    columns = (
-        table.cluster,
-        table.job_id,
-        table.restart_count,
-        table.started_ms,
-        table.job["end_ms"].as_integer(),
-    )
-    found: list[tuple[str, str, int, int, int | None]] = []
-    for batch in _batches(job_ids):
-        began = select(*columns).where(table.job_id.in_(batch), table.started_ms.is_not(None))
+    found: list[BatchJob] = []
+    for batch in _batches(sorted(set(job_ids))):
         with store.reading() as connection:
-            found += [(row[0], row[1], row[2], row[3], row[4]) for row in connection.execute(began)]
+            of_jobs = select(s.slurm_job.c.job).where(s.slurm_job.c.job_id.in_(batch))
+            found += map(BatchJob.from_json, connection.execute(of_jobs).scalars())
     return found
 
 
@@ -87,8 +89,11 @@ def belongs(record: RunRecord, job: BatchJob) -> bool:
 
 
 def is_of_attempt(record: RunRecord, job: BatchJob) -> bool:
-    """Say whether a run is of the same cluster, attempt and time as a job, whatever their numbers."""
+    """Say whether a run is of the same cluster, attempt, time and user as a job, whatever their numbers."""
     facts = record.slurm or {}
+    owner = facts.get("owner")  # only where the file system said so, see ``greenai.ingest.owner``
+    if owner and job.user and owner != job.user and not (owner.isdecimal() or job.user.isdecimal()):
+        return False  # anybody may claim the number of another's job
     same_cluster = facts.get("cluster", job.cluster) == job.cluster
     same_attempt = facts.get("restart_count", "0") == str(job.restart_count)
     begin_ms = (job.start_ms if job.start_ms is not None else record.started_ms) - _CLOCKS_DIFFER_MS
@@ -134,14 +139,25 @@ def put_accounting(store: Store, record: RunRecord, job: BatchJob) -> RunRecord:
         StoreError: The database refuses.
     """
     accounted = with_accounting(record, job)
+    if accounted == record:
+        return record
     values = {
         "state": accounted.state.value,
         "exit_code": accounted.exit_code,
         "ended_ms": accounted.ended_ms,
         "slurm": rows.slurm_value(accounted),
     }
+    known = len(record.incidents)
+    added = [
+        {"run_id": record.id, "ordinal": ordinal, **rows.incident_values(incident)}
+        for ordinal, incident in enumerate(accounted.incidents[known:], known)
+    ]
     with store.writing() as connection:
         connection.execute(update(s.run).where(s.run.c.id == record.id).values(values))
+        if added:
+            of_run = (s.incident.c.run_id == record.id) & (s.incident.c.ordinal >= known)
+            connection.execute(delete(s.incident).where(of_run))
+            connection.execute(insert(s.incident), added)
     return accounted
 
 
@@ -172,12 +188,11 @@ def _components(connection: Connection, job: BatchJob) -> list[str]:
     """Return the runs imported for the other parts of a heterogeneous job: the tracked run spans them all."""
     if job.het_job_id is None:
         return []
-    of_cluster = (s.slurm_job.c.cluster == job.cluster) & (s.slurm_job.c.restart_count == job.restart_count)
     # The parts of such a job have numbers one after the other.
     numbers = [str(int(job.het_job_id) + offset) for offset in range(_MOST_PARTS)]
-    found = connection.execute(select(s.slurm_job.c.job).where(of_cluster, s.slurm_job.c.job_id.in_(numbers)))
-    parts = map(BatchJob.from_json, found.scalars())
-    return [part.imported_run_id for part in parts if part.het_job_id == job.het_job_id]
+    of_cluster = (s.slurm_job.c.cluster == job.cluster) & s.slurm_job.c.job_id.in_(numbers)
+    parts = map(BatchJob.from_json, connection.execute(select(s.slurm_job.c.job).where(of_cluster)).scalars())
+    return [part.imported_run_id for part in parts if job.is_beside(part)]
 
 
 def is_imported(record: RunRecord) -> bool:

@@ -76,22 +76,13 @@ class Store:
             channels: Its channels in the order of ``record.energy.channels``, each with its samples. They are
                 asked for one channel after the other, so that not all of them need be in memory.
         """
+        self.save_all([(record, channels)])
+
+    def save_all(self, runs: Iterable[tuple[RunRecord, Sequence[tuple[Channel, Iterable[Chunk]]]]]) -> None:
+        """Write several runs, each as ``save`` does, in one transaction."""
         with self.writing() as connection:
-            values = rows.run_values(record)
-            _put_run(connection, values)
-            for table in s.OF_RUN:
-                connection.execute(delete(table).where(table.c.run_id == record.id))
-            pairs = zip(record.energy.channels, channels, strict=True)
-            _add(connection, s.channel, record.id, [rows.channel_values(row, c) for row, (c, _) in pairs])
-            _add(connection, s.window, record.id, [rows.window_values(window) for window in record.windows])
-            _add(connection, s.metric, record.id, [_values(metric) for metric in record.metrics])
-            _add(connection, s.incident, record.id, [rows.incident_values(i) for i in record.incidents])
-            _add(connection, s.request_total, record.id, [asdict(record.requests)] if record.requests else [])
-            _add(connection, s.service_hour, record.id, [asdict(hour) for hour in record.hours])
-            found = _chunk_rows(record.id, (chunks for _, chunks in channels))
-            while some := list(islice(found, _CHUNKS_AT_ONCE)):
-                _insert(connection, s.sample_chunk, some)
-            _keep_footprint(connection, record)
+            for record, channels in runs:
+                _save(connection, record, channels)
 
     def page(self, query: RunQuery) -> RunPage:
         """Return a stretch of runs and the number of all that fit."""
@@ -240,6 +231,24 @@ def open_store(url: str) -> Store:
         engine.dispose()
         raise
     return Store(engine)
+
+
+def _save(connection: Connection, record: RunRecord, channels: Sequence[tuple[Channel, Iterable[Chunk]]]) -> None:
+    values = rows.run_values(record)
+    _put_run(connection, values)
+    for table in s.OF_RUN:
+        connection.execute(delete(table).where(table.c.run_id == record.id))
+    pairs = zip(record.energy.channels, channels, strict=True)
+    _add(connection, s.channel, record.id, [rows.channel_values(row, c) for row, (c, _) in pairs])
+    _add(connection, s.window, record.id, [rows.window_values(window) for window in record.windows])
+    _add(connection, s.metric, record.id, [_values(metric) for metric in record.metrics])
+    _add(connection, s.incident, record.id, [rows.incident_values(i) for i in record.incidents])
+    _add(connection, s.request_total, record.id, [asdict(record.requests)] if record.requests else [])
+    _add(connection, s.service_hour, record.id, [asdict(hour) for hour in record.hours])
+    found = _chunk_rows(record.id, (chunks for _, chunks in channels))
+    while some := list(islice(found, _CHUNKS_AT_ONCE)):
+        _insert(connection, s.sample_chunk, some)
+    _keep_footprint(connection, record)
 
 
 def _put_run(connection: Connection, values: dict[str, Any]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from greenai.core.accounting import run_state, with_accounting
+from greenai.core.accounting import is_partly_tracked, run_state, tracked_s, with_accounting
 from greenai.core.batch_job import STATES, BatchJob, BatchStep
 from greenai.core.record import JournalFacts, RunRecord, Work
 from greenai.core.run_energy import Energy
@@ -86,6 +87,36 @@ def test_a_job_that_goes_on_ends_nothing() -> None:
 def test_a_run_in_a_step(step_id: str, state: RunState, exit_code: int | None) -> None:
     found = with_accounting(record(RunState.LOST, step_id=step_id), job("COMPLETED"))
     assert (found.state, found.exit_code) == (state, exit_code)
+
+
+def test_a_run_that_breaks_off_before_its_job_is_incomplete() -> None:
+    """A collector that was killed: Slurm says COMPLETED, but for half of the time there is no reading."""
+    found = with_accounting(record(RunState.LOST), job("COMPLETED"))
+    (incident,) = found.incidents
+    assert (found.state, found.incomplete, incident.code) == (RunState.COMPLETED, True, "energy_incomplete")
+    assert "for 4.00 s of 8.00 s there is no reading" in incident.message.en.replace("\u202f", " ")
+    assert with_accounting(found, job("COMPLETED")).incidents == (incident,)
+
+
+def test_a_sites_run_that_breaks_off_says_so_once() -> None:
+    found = with_accounting(record(RunState.LOST, measured_by="site"), job("TIMEOUT"))
+    assert len(found.incidents) == 1
+    assert with_accounting(found, job("TIMEOUT")).incidents == found.incidents
+    closed = with_accounting(record(RunState.COMPLETED, 0, measured_by="site"), job("COMPLETED"))
+    assert closed.incidents == (), "its journal has a last word"
+
+
+@pytest.mark.parametrize("step_id", ["0", "9"], ids=["its step ended before", "a step that nobody knows"])
+def test_a_step_may_end_before_its_job(step_id: str) -> None:
+    assert with_accounting(record(RunState.LOST, step_id=step_id), job("COMPLETED")).incidents == ()
+
+
+def test_a_job_of_which_one_step_was_tracked() -> None:
+    tracked = record(RunState.COMPLETED, 0, step_id="0")
+    beside, after = replace(tracked, started_ms=3000), replace(tracked, started_ms=5000)
+    assert (tracked_s([tracked]), tracked_s([tracked, beside]), tracked_s([after, tracked])) == (4.0, 6.0, 8.0)
+    assert is_partly_tracked(job("COMPLETED"), [tracked])
+    assert not is_partly_tracked(job("COMPLETED"), [tracked, after])
 
 
 def test_every_final_state_but_revoked_has_a_word() -> None:

@@ -26,6 +26,7 @@ from greenai.core.allocation import (
 )
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.energy_curve import EnergyCurve, EnergyInterval
+from greenai.core.units import NS_PER_S
 from greenai.core.usage import Usage
 
 if TYPE_CHECKING:
@@ -428,3 +429,21 @@ def test_a_part_that_nobody_could_read_does_not_hide_the_others() -> None:
 def test_parts_without_any_energy_have_no_share() -> None:
     nothing = curve(interval(0, 2, 0))
     assert shares(parts_steps([usage(0), usage(2)], {CPU: (nothing, nothing)})[1]) == [None]
+
+
+def test_a_count_that_began_anew_costs_the_time_between_and_nothing_else() -> None:
+    counts = [(0, 100_000), (1, 400_000), (2, 700_000), (3, 50_000), (4, 350_000), (5, 650_000)]
+    usages = [Usage(t * NS_PER_S, own, own * 2) for t, own in counts]
+    _, steps = share_steps(CPU, usages)
+    known = [(step.t0_ns // NS_PER_S, step.t1_ns // NS_PER_S, step.share) for step in steps]
+    assert [part for part in known if part[2] is None] == [(2, 3, None)]
+    assert {part[2] for part in known} == {None, 0.5}
+
+
+def test_a_count_that_began_anew_on_an_idle_node_is_known_on_both_sides() -> None:
+    counts = [(0, 90_000), (1, 91_000), (2, 92_000), (3, 1_000), (4, 2_000), (5, 3_000)]
+    usages = [Usage(t * NS_PER_S, own, own * 2) for t, own in counts]
+    _, steps = share_steps(CPU, usages)
+    assert [(s.t0_ns // NS_PER_S, s.t1_ns // NS_PER_S, s.share) for s in steps] == [
+        (0, 2, 0.5), (2, 3, None), (3, 5, 0.5),
+    ]  # fmt: skip

@@ -158,10 +158,10 @@ def test_a_folder_that_cannot_be_read_is_named(
     journals.run("bbbb0002")
     from greenai.journal.survey import survey_run
 
-    def look(folder: Path) -> Any:
+    def look(folder: Path, **more: Any) -> Any:
         if folder.name == "aaaa0001":
             raise PermissionError(13, "Permission denied")
-        return survey_run(folder)
+        return survey_run(folder, **more)
 
     monkeypatch.setattr("greenai.ingest.merge.survey_run", look)
     report = ingest_spool(store, settings)

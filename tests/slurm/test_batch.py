@@ -120,6 +120,27 @@ def test_a_program_inside_is_a_window_of_the_run(job: Job) -> None:
     assert (record.name, record.project) == ("fit", "p")
 
 
+def test_another_job_submitted_from_this_one_is_a_run_of_its_own(job: Job) -> None:
+    inside = "import greenai\nwith greenai.track('other'):\n    pass"
+    code, _, errors = job.run(f'SLURM_JOB_ID=4712 {sys.executable} -c "{inside}"', GREENAI_INGEST="later")
+    assert (code, errors) == (0, "")
+    records = [account(read_run(folder)).record for folder in job.spool.iterdir() if folder.name[0] != "."]
+    assert sorted((record.name, (record.slurm or {})["job_id"], record.windows) for record in records) == [
+        ("fit", "4711", ()),
+        ("other", "4712", ()),
+    ]
+
+
+def test_a_wrapped_script_inside_a_wrapped_one_starts_no_collectors(job: Job) -> None:
+    inner = job.home / "inner"
+    inner.mkdir()
+    (inner / "slurm_script").write_text("echo inner; exit 6")
+    command = f"{sys.executable} -P -m greenai.slurm.batch -- {inner} /bin/bash {inner / 'slurm_script'}"
+    assert job.run(command) == (6, "inner\n", "")
+    assert (job.home / "srun").read_text().count("\n") == 1
+    assert job.record().exit_code == 6
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_signals_are_the_scripts(job: Job, number: int) -> None:
     script = "trap 'echo got; exit 7' TERM USR1; touch begun; while :; do sleep 0.05; done"

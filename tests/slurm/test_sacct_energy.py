@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,7 +132,7 @@ def test_constant_power_is_found_however_steps_overlap(spans: list[tuple[int, in
 def test_a_metered_job_of_its_own_node() -> None:
     record, channels = imported_run(job(step("batch", 0, 100, 10_000.0)), SiteFacts(NODE, FOUR_CPUS))
     (row,) = record.energy.channels
-    assert (record.id, record.state, record.exit_code) == ("slurm-c1-7-0", RunState.COMPLETED, 0)
+    assert (record.id, record.state, record.exit_code) == (f"slurm-c1-7-{T0_MS // 1000}", RunState.COMPLETED, 0)
     assert (row.component, row.quality, row.energy_j, row.policy) == (
         Component.NODE,
         Quality.MEASURED,
@@ -248,3 +249,14 @@ def test_a_site_without_meters() -> None:
 )  # fmt: skip
 def test_gpu_types(kind: str, watts: float | None) -> None:
     assert limit_w(kind) == watts
+
+
+def test_many_steps_on_many_nodes_are_a_matter_of_seconds() -> None:
+    """Each node's second counts once: here the mean of two steps on each node, and one alone on its own."""
+    halves = [step(n, n % 7, 60 + n % 5, 6e6, nodes="n[1-20000]") for n in range(150)]
+    more = [step(150 + n, n % 7, 60 + n % 5, 6e6, nodes="n[10001-30000]") for n in range(150)]
+    began_s = time.monotonic()
+    found = metered(job(*halves, *more, nodes="n[1-30000]"))
+    assert time.monotonic() - began_s < 5
+    assert found is not None
+    assert found.low_j <= found.energy_j <= found.high_j

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,9 @@ from greenai.testing.machine import FakeClock
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from greenai.core.record import RunRecord
+
+
 RECORDED = Path(__file__).parent / "fixtures" / "sacct" / "22.05.txt"
 SITE = SiteFacts(
     energy_sensor("AcctGatherEnergyType = acct_gather_energy/pm_counters"), {"b1": 4, "b2": 4, "b3": 4}
@@ -53,7 +57,7 @@ def store(settings: Settings) -> Iterator[Store]:
 def of_the_journals_time() -> Accounts:
     """The recorded jobs, as if job 17 had begun a second time when the journals of the tests were written."""
     found = read_accounts(RECORDED.read_text().split("\n"))
-    again = next(job for job in found.jobs if job.key == ("testcluster", "17", 1))
+    again = next(job for job in found.jobs if (job.job_id, job.restart_count) == ("17", 1))
     shift_ms = FakeClock().wall_ns() // 1_000_000 - (again.start_ms or 0)
 
     def moved(part: Any, *names: str) -> Any:
@@ -75,20 +79,26 @@ def take(store: Store, settings: Settings) -> Callable[[], ImportReport]:
 
 
 def ids(store: Store) -> set[str]:
-    return {record.id for record in store.records(RunQuery())}
+    return {named(record) for record in store.records(RunQuery())}
+
+
+def named(record: RunRecord) -> str:
+    """Return an imported run by job and attempt, a tracked one by its id."""
+    facts = record.slurm or {}
+    return f"job {facts['job_id']}-{facts['restart_count']}" if record.id.startswith("slurm-") else record.id
 
 
 def test_every_job_becomes_a_run_once(store: Store, take: Callable[[], ImportReport]) -> None:
     first = take()
     assert (len(first.imported), first.added, first.compared) == (19, 19, ())
     assert len(ids(store)) == 19
-    multi = store.record("slurm-testcluster-1-0")
+    multi = store.record(first.imported[0].id)
     assert (multi.energy.quality, multi.user, multi.state) == (Quality.ALLOCATED, "root", RunState.COMPLETED)
     assert multi.energy_j == pytest.approx(1003 / 2), "half of the CPUs of its nodes"
     assert multi.emissions is not None
     assert multi.emissions.location_g is not None
     assert multi.accounting is not None
-    assert multi.accounting.key == ("testcluster", "1", 0)
+    assert (multi.accounting.job_id, multi.accounting.restart_count) == ("1", 0)
     assert multi == replace(first.imported[0]), "what is read is what was saved"
     assert jobs.tracked_runs(store, ["1"]) == [], "an imported run is no tracked one"
     before = store.records(RunQuery())
@@ -116,8 +126,8 @@ def test_a_tracked_run_is_compared_not_doubled(
     ingest_spool(store, settings)
     report = take()
     assert len(report.imported) == 18
-    assert "slurm-testcluster-17-1" not in ids(store)
-    assert "slurm-testcluster-17-0" in ids(store), "the attempt before was not tracked"
+    assert "job 17-1" not in ids(store)
+    assert "job 17-0" in ids(store), "the attempt before was not tracked"
     (compared,) = report.compared
     assert compared.slurm_j == 24_200.0
     assert compared.difference_j == pytest.approx(24_200.0 - (compared.ours_j or 0))
@@ -130,47 +140,64 @@ def test_a_tracked_run_is_compared_not_doubled(
     assert len(list(next(iter(store.samples("aaaa0001")))[2])) > 0, "its readings are not touched"
 
 
-def only_the_last_attempt(accounts: Accounts) -> Accounts:
-    """Job 17 as sacct tells it if its first attempt ended before the period; nothing of the other jobs."""
-    last = next(job for job in accounts.jobs if job.key == ("testcluster", "17", 1))
-    accounts.jobs = [replace(last, restart_count=0)]
+def attempts(*numbers: int) -> Accounts:
+    """Job 17 as Slurm 22.05 tells it in a period that shows these of its attempts; nothing of the other jobs."""
+    accounts = of_the_journals_time()
+    both = [job for job in accounts.jobs if job.job_id == "17"]
+    accounts.jobs = [replace(both[number], restart_count=order) for order, number in enumerate(numbers)]
     return accounts
 
 
 def test_a_later_attempt_is_known_by_its_tracked_run(store: Store, settings: Settings, journals: Any) -> None:
-    accounts = only_the_last_attempt(of_the_journals_time())
     journals.run("aaaa0001", slurm=SLURM)
     ingest_spool(store, settings)
-    report = import_accounts(store, settings, accounts, SITE)
+    report = import_accounts(store, settings, attempts(1), SITE)
     assert [one.record.id for one in report.compared] == ["aaaa0001"]
     assert ids(store) == {"aaaa0001"}, "or its job would be counted twice"
 
 
-def test_a_later_attempt_is_known_by_what_was_imported(store: Store, settings: Settings) -> None:
-    both = of_the_journals_time()
-    both.jobs = [job for job in both.jobs if job.job_id == "17"]
-    first, last = both.jobs
-    alone = {"slurm-testcluster-17-0": first.end_ms}
-    both.jobs = [first]
-    import_accounts(store, settings, both, SITE)
-    assert {record.id: record.ended_ms for record in store.records(RunQuery())} == alone
-    expected = {**alone, "slurm-testcluster-17-1": last.end_ms}
-    for _ in range(2):
-        both.jobs = [replace(last, restart_count=0)]
-        import_accounts(store, settings, both, SITE)
-        assert {record.id: record.ended_ms for record in store.records(RunQuery())} == expected
-
-
-def test_a_longer_period_puts_right_what_a_shorter_one_took_for_the_first(
-    store: Store, settings: Settings
+def test_a_tracked_run_finds_its_attempt_that_was_counted_too_low(
+    store: Store, settings: Settings, journals: Any
 ) -> None:
-    import_accounts(store, settings, only_the_last_attempt(of_the_journals_time()), SITE)
-    assert ids(store) == {"slurm-testcluster-17-0"}
-    both = of_the_journals_time()
-    both.jobs = [job for job in both.jobs if job.job_id == "17"]
-    import_accounts(store, settings, both, SITE)
-    found = {record.id: record.ended_ms for record in store.records(RunQuery())}
-    assert found == {f"slurm-testcluster-17-{n}": both.jobs[n].end_ms for n in range(2)}
+    import_accounts(store, settings, attempts(1), SITE)
+    assert ids(store) == {"job 17-0"}
+    journals.run("aaaa0001", slurm=SLURM)
+    ingest_spool(store, settings)
+    assert ids(store) == {"aaaa0001"}
+
+
+@pytest.mark.parametrize("sequence", [[(0,), (1,)], [(0, 1), (1,)], [(1,), (0, 1)], [(1,), (0,)]], ids=str)
+def test_attempts_whatever_the_periods(store: Store, settings: Settings, sequence: list[tuple[int, ...]]) -> None:
+    """No attempt takes the place of another, none is there twice, and repeating changes nothing."""
+    first, last = attempts(0, 1).jobs
+    for period in sequence:
+        import_accounts(store, settings, attempts(*period), SITE)
+    for period in [(), *sequence, *sequence]:
+        import_accounts(store, settings, attempts(*period), SITE)
+        records = store.records(RunQuery())
+        assert {named(record): record.ended_ms for record in records} == {
+            "job 17-0": first.end_ms,
+            "job 17-1": last.end_ms,
+        }
+        assert sum(record.energy_j or 0.0 for record in records) == pytest.approx((4272 + 24_200) / 4, rel=0.01)
+    assert import_accounts(store, settings, attempts(1), SITE).added == 0
+
+
+def test_a_number_that_is_used_again_a_year_later_is_another_job(store: Store, settings: Settings) -> None:
+    year_ms = 365 * 86_400_000
+    old = attempts(0)
+    new = attempts(0)
+    new.jobs = [
+        replace(job, submit_ms=(job.submit_ms or 0) + year_ms, start_ms=(job.start_ms or 0) + year_ms,
+                end_ms=(job.end_ms or 0) + year_ms, steps=(), user="mia", name="another")
+        for job in new.jobs
+    ]  # fmt: skip
+    for accounts in (old, new, old, new):
+        import_accounts(store, settings, accounts, SITE)
+    records = store.records(RunQuery())
+    assert sorted(record.name for record in records) == sorted(["another", old.jobs[0].name])
+    assert [(record.slurm or {})["restart_count"] for record in records] == ["0", "0"]
+    assert len(jobs.stored_jobs(store, ["17"])) == 2
 
 
 @pytest.mark.parametrize(("steps", "expected"), [((None, "0"), 1), (("0", "1"), 2), (("0", "unknown"), None)])
@@ -192,7 +219,7 @@ def test_steps_are_in_the_run_of_their_job_and_what_is_unknown_is_not_0(
     each_j = store.record("aaaa0000").energy_j
     assert each_j
     report = take()
-    (found,) = (one for one in report.failed if one.job.key == ("testcluster", "17", 1))
+    (found,) = (one for one in report.failed if (one.job.job_id, one.job.restart_count) == ("17", 1))
     assert found.energy_j == (None if expected is None else pytest.approx(expected * each_j))
 
 
@@ -200,10 +227,10 @@ def test_a_tracked_run_that_comes_later_takes_the_place(
     store: Store, settings: Settings, take: Callable[[], ImportReport], journals: Any
 ) -> None:
     take()
-    assert "slurm-testcluster-17-1" in ids(store)
+    assert "job 17-1" in ids(store)
     journals.run("aaaa0002", slurm=SLURM)
     ingest_spool(store, settings)
-    assert "slurm-testcluster-17-1" not in ids(store)
+    assert "job 17-1" not in ids(store)
     assert store.record("aaaa0002").accounting is not None
     (compared,) = take().compared
     assert compared.record.id == "aaaa0002"
@@ -216,9 +243,9 @@ def test_the_run_of_a_heterogeneous_job_stands_for_all_its_parts(
     take()
     journals.run("aaaa0003", slurm={**SLURM, "job_id": "15", "restart_count": "0"})
     ingest_spool(store, settings)
-    assert not {"slurm-testcluster-15-0", "slurm-testcluster-16-0"} & ids(store)
+    assert not {"job 15-0", "job 16-0"} & ids(store)
     report = take()
-    assert not {"slurm-testcluster-15-0", "slurm-testcluster-16-0"} & ids(store)
+    assert not {"job 15-0", "job 16-0"} & ids(store)
     (compared,) = report.compared
     assert [job.job_id for job in compared.jobs] == ["15", "16"]
     assert compared.slurm_j == 477.0 + 604.0
@@ -234,6 +261,22 @@ def test_our_collectors_step_is_left_out(
     assert compared.slurm_j == 1417.0, "the user's step; Slurm's own sum is 3174 J, with our collector's"
     assert compared.jobs[0].energy_j == 3174.0
     assert "collector" in " ".join(map(str, compared.remarks))
+
+
+def test_a_job_of_which_one_step_was_tracked_took_at_least_that(
+    store: Store, settings: Settings, take: Callable[[], ImportReport], journals: Any
+) -> None:
+    journals.run("aaaa0007", slurm={**SLURM, "step_id": "0"})
+    ingest_spool(store, settings)
+    assert store.record("aaaa0007").duration_s == 10.0
+    report = take()
+    (compared,) = report.compared
+    (found,) = (one for one in report.failed if (one.job.job_id, one.job.restart_count) == ("17", 1))
+    said = "Only 10.0 s of the job's 242 s were tracked"
+    assert compared.at_least
+    assert said in " ".join(map(str, compared.remarks))
+    assert found.at_least is not None
+    assert said in str(found.at_least)
 
 
 def test_another_cluster_is_another_job(
@@ -284,7 +327,8 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Slurm:
         scontrol="AcctGatherEnergyType    = acct_gather_energy/pm_counters\n",
         sinfo="b1|4\nb2|4\nb3|4\n",
     )
-    host = replace(FakeMachine(tmp_path / "machine").host, run_command=programs)
+    later = FakeClock(wall_ns=1_800_000_000 * 10**9)
+    host = replace(FakeMachine(tmp_path / "machine").host, run_command=programs, clock=later)
     monkeypatch.setattr("greenai.host.this_host", lambda _knowledge=None: host)
     return programs
 
@@ -297,6 +341,48 @@ def test_the_command(slurm: Slurm, capsys: pytest.CaptureFixture[str]) -> None:
     _, sacct, *_ = slurm.calls
     assert {"-D", "-P", "--starttime=2026-11-21T00:00:00", "--allusers"} <= set(sacct)
     assert [call[0] for call in slurm.calls] == ["sacct", "sacct", "scontrol", "sinfo"]
+
+
+def test_a_pipe_is_no_file(slurm: Slurm, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert run(["slurm", "import", "--file", str(tmp_path / "pipe")]) == 2
+    assert "no regular file" in capsys.readouterr().err
+
+
+def test_an_import_of_many_jobs_says_how_far_it_is(
+    slurm: Slurm, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("greenai.cli.commands.slurm.import_._MANY_JOBS", 19)
+    monkeypatch.setattr("greenai.cli.commands.slurm.import_._TOLD_EVERY_S", 0.0)
+    assert run(["slurm", "import", "--file", str(RECORDED), "--json"]) == 0
+    printed = capsys.readouterr()
+    assert "19 of 19 jobs taken in" in printed.err
+    assert json.loads(printed.out)["added"] == 19
+
+
+def test_what_was_tracked_in_part_is_at_least_that(
+    slurm: Slurm,
+    capsys: pytest.CaptureFixture[str],
+    journals: Any,
+    store: Store,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    journals.run("aaaa0008", slurm={**SLURM, "step_id": "0"})
+    ingest_spool(store, settings)
+    shift_s = FakeClock().wall_ns() // 10**9
+    start, end = shift_s - 60, shift_s + 60
+    lines = [line for line in RECORDED.read_text().split("\n") if line.startswith(("Cluster|", "testcluster|17"))]
+    (tmp_path / "jobs.txt").write_text(
+        "\n".join(
+            line.replace("2026-11-22T01:56:26|2026-11-22T02:00:28|242", f"{start}|{end}|120") for line in lines
+        )
+    )
+    assert run(["slurm", "import", "--file", str(tmp_path / "jobs.txt")]) == 0
+    out = capsys.readouterr().out
+    reconciled = out.partition("Tracked runs beside")[2]
+    assert "≥" in reconciled.partition("Did not end well")[0]
+    assert "≥" in reconciled.partition("Did not end well")[2]
 
 
 @pytest.mark.parametrize("language", ["de", "en"])
@@ -321,6 +407,7 @@ def test_the_tables(
         (["--since", "2026-11-21", "--file", "x"], "--file"),
         (["--file", "/nowhere/at/all"], "/nowhere/at/all"),
         (["--file", __file__], "no output of sacct"),
+        (["--file", "/tmp"], "no regular file"),
         (["--jobs", "-x"], "--jobs"),
         (["--since", "2026-11-21", "--user", "--all"], "--user"),
         (["--since", "soon"], "--since"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ def test_what_is_asked_for_is_what_the_version_has(version: str, has_restarts: b
 
 def test_a_job_in_full() -> None:
     (job,) = read({}, STEP).jobs
-    assert (job.key, job.user, job.requested.memory_bytes) == (("c1", "7", 0), "mia", 4 * 1024**3)
+    assert (job.key, job.user, job.requested.memory_bytes) == (("c1", "7", 1795264074000), "mia", 4 * 1024**3)
     assert (job.allocated.gpus, job.allocated.gpu_count) == ({"a100": 4}, 4)
     assert (job.cpu_s, job.memory_used_bytes, job.time_limit_s) == (60.5, 2048 * 1024, 300)
     assert BatchJob.from_json(json.loads(json.dumps(job.to_json()))) == job
@@ -191,16 +192,78 @@ def test_steps_of_an_attempt_that_is_put_aside_are_not_those_of_the_one_before()
     assert len(found.quarantined) == 2
 
 
-def test_two_attempts_of_one_number_are_one_and_a_row_that_is_put_aside() -> None:
+def test_a_number_that_is_used_again_is_another_job() -> None:
+    """With Slurm's own counts and without: both are first attempts, and neither takes the other's place."""
     header = (*NEEDED, RESTARTS, NAME)
-    later = {"Submit": "1795264200", "Start": "1795264300", "End": "1795264400"}
-    found = read_accounts(
-        table({RESTARTS: "1"}, {**later, RESTARTS: "1"}, {**later, RESTARTS: "2"}, header=header)
-    )
-    assert [(job.restart_count, job.submit_ms) for job in found.jobs] == [
-        (1, int(ROW["Submit"]) * 1000), (2, 1795264200_000),
+    later = {"Submit": "1826800000", "Start": "1826800100", "End": "1826800200"}
+    for found in (read_accounts(table({RESTARTS: "0"}, {**later, RESTARTS: "0"}, header=header)), read({}, later)):
+        assert [(job.restart_count, job.submit_ms) for job in found.jobs] == [
+            (0, int(ROW["Submit"]) * 1000), (0, 1826800000_000),
+        ]  # fmt: skip
+        assert len({job.imported_run_id for job in found.jobs}) == 2
+        assert not found.quarantined
+
+
+def test_the_id_of_a_run_fits_into_its_column() -> None:
+    (job,) = read({"Cluster": "c" * 40, "JobIDRaw": "4294967295", "JobID": "4294967295"}).jobs
+    assert len(job.imported_run_id) == 64
+    assert job.imported_run_id.endswith("-4294967295-1795264074")
+
+
+SECOND = {"Submit": "1795264200", "Start": "1795264300", "End": "1795264400"}
+
+
+def _moved(row: dict[str, str], step: str) -> dict[str, str]:
+    return {**STEP, **row, "JobIDRaw": f"7.{step}", "JobID": f"7.{step}"}
+
+
+@given(st.permutations([{"State": "REQUEUED"}, SECOND, _moved({}, "0"), _moved(SECOND, "0"), _moved(SECOND, "1")]))
+def test_steps_are_of_the_attempt_in_whose_time_they_lie(shuffled: list[dict[str, str]]) -> None:
+    found = read(*shuffled)
+    assert [(job.restart_count, sorted(step.id for step in job.steps)) for job in found.jobs] == [
+        (0, ["0"]), (1, ["0", "1"]),
     ]  # fmt: skip
-    assert [one.reason.en for one in found.quarantined] == ["duplicate"]
+    assert not found.quarantined
+
+
+def test_more_than_a_node_can_hold() -> None:
+    found = read({"AllocTRES": "cpu=2,mem=4G,node=1,gres/gpu:a100=99999999"})
+    assert found.jobs[0].allocated.gpus is None
+    assert [one.reason.en.partition(" ")[0] for one in found.quarantined] == ["AllocTRES"]
+    with pytest.raises(v.StrangeValueError):
+        v.Tres.read("cpu=9999999,node=1").resources()
+    assert v.Tres.read("node=2,gres/gpu=112").resources().gpu_count == 112, "slices of 16 GPUs"
+
+
+def test_an_end_in_the_future() -> None:
+    lines = table({}, {"JobIDRaw": "8", "JobID": "8", "End": "4294967295"})
+    found = read_accounts(lines, int(ROW["End"]) * 1000)
+    assert [job.job_id for job in found.jobs] == ["7"]
+    assert [one.reason.en for one in found.quarantined] == ["the end is in the future"]
+
+
+def test_the_night_in_which_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        begin, end = "2026-10-25T02:50:00", "2026-10-25T02:20:00"  # half an hour later
+        (job,) = read({"Submit": begin, "Start": begin, "End": end, "ElapsedRaw": "1800"}).jobs
+        assert job.start_ms is not None
+        assert job.end_ms == job.start_ms + 1_800_000
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_year_is_no_limit() -> None:
+    assert read({"TimelimitRaw": "525600"}).jobs[0].time_limit_s is None
+
+
+def test_what_editors_and_sacct_p_make_of_it() -> None:
+    lines = table({}, {"JobIDRaw": "8", "JobID": "8", NAME: "a\nb"})
+    found = read_accounts([f"\ufeff{lines[0]}|\r", *"|\r\n".join(lines[1:]).split("\n")])
+    assert [(job.job_id, job.name) for job in found.jobs] == [("7", "train"), ("8", "a\ufffdb")]
+    assert not found.quarantined
 
 
 def test_a_name_may_hold_anything() -> None:
@@ -223,7 +286,7 @@ def test_what_is_no_table(lines: list[str]) -> None:
 @given(st.lists(st.text(max_size=80)), st.binary(max_size=200))
 def test_nothing_ends_the_reading(lines: list[str], raw: bytes) -> None:
     found = read_accounts([*table({}), *lines, *raw.decode(errors="replace").split("\n")])
-    assert found.jobs[0].key == ("c1", "7", 0)
+    assert found.jobs[0].key == ("c1", "7", 1795264074000)
 
 
 @settings(max_examples=60)

@@ -44,6 +44,26 @@ def parsed(text: str) -> BatchScript:
     return script
 
 
+ODD = "#!/bin/sh\n  # indented\n\f\n# page \x0c break, \u2028 and \x85, a lone \r too\n\t\n#SBATCH -J late\ntrue\n#SBATCH -N9\n"
+
+
+def test_comments_are_read_as_slurm_reads_them() -> None:
+    assert "#SBATCH -J late\n" in parsed(ODD).head
+    assert "-N9" not in parsed(ODD).head
+    assert "indented" not in parsed(ODD).head
+
+
+def test_a_wrapped_script_is_known(tmp_path: Path) -> None:
+    assert not parsed(JOB).is_wrapped
+    assert parsed(wrapped(parsed(JOB), sys.executable)).is_wrapped
+
+
+def test_a_script_leads_its_process_group(tmp_path: Path) -> None:
+    script = "#!/bin/bash\ntrap 'echo got; exit 5' TERM\nkill -TERM -- -$$\nsleep 5"
+    done = run(wrapped(parsed(script), sys.executable), tmp_path)
+    assert (done.returncode, done.stdout) == (5, "got\n")
+
+
 def test_slurm_finds_the_same_options_in_it() -> None:
     lines = wrapped(parsed(JOB), sys.executable).splitlines()
     first_command = next(i for i, line in enumerate(lines) if line and not line.startswith("#"))

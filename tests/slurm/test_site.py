@@ -248,7 +248,7 @@ def test_a_submitted_job_joins_the_sites_run(
     monkeypatch.setattr("greenai.slurm.collectors.site_run", lambda environ: site_run(environ, tmp_path / "n"))
     for name, value in IN_JOB.items():
         monkeypatch.setenv(name, value)
-    joined = start_collectors(["--project=churn", "--tag=a=b"])
+    joined = start_collectors(["--project=churn", "--tag=a=b"], "")
     assert isinstance(joined, JoinedRun)
     assert joined.environ == {"GREENAI_RUN_ID": "job-greenai-5-0", "GREENAI_SPOOL": str(tmp_path / "spool")}
     joined.end(0)
@@ -305,6 +305,6 @@ def test_the_command_lists_prints_and_writes(tmp_path: Path, capsys: pytest.Capt
 
 def test_the_services_that_run_as_root_write_nothing_of_the_users() -> None:
     texts = {file.name: file.text() for file in SITE_FILES}
-    assert "CapabilityBoundingSet=CAP_DAC_READ_SEARCH\n" in texts["greenai-ingest.service"]
+    assert "CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_CHOWN CAP_FOWNER\n" in texts["greenai-ingest.service"]
     assert "--no-links" in texts["greenai-ingest.service"]
     assert "RuntimeDirectoryPreserve=yes" in texts["greenai-agent.service"]  # notes outlive the agent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pwd
 import subprocess
 import sys
@@ -165,6 +166,26 @@ def test_a_job_of_an_ordinary_user_on_two_nodes(site: Site) -> None:
     # Its user may do with it what he likes.
     theirs = {"user": NOBODY.pw_uid, "group": NOBODY.pw_gid, "extra_groups": ()}
     subprocess.run(["rm", "-r", folder], check=True, **theirs)  # type: ignore[call-overload]
+
+
+def test_a_collector_is_its_users_alone_and_shut_to_debuggers(site: Site) -> None:
+    job = site.cluster.sbatch("sleep 5", "-N1", *AS_NOBODY)
+
+    until("the run", lambda: bool(site.runs()), 10)
+    folders = [Path("/proc", str(pid)) for pid in site.collectors()]
+    (folder,) = [found for found in folders if b"\0collect\0" in (found / "cmdline").read_bytes()]
+    said = dict(line.split(":\t", 1) for line in (folder / "status").read_text().splitlines())
+    assert said["Uid"].split() == [str(NOBODY.pw_uid)] * 4
+    assert said["Gid"].split() == [str(NOBODY.pw_gid)] * 4
+    assert set(map(int, said["Groups"].split())) == set(os.getgrouplist("nobody", NOBODY.pw_gid))
+    assert int(said["CapEff"], 16) == int(said["CapPrm"], 16) == 0
+    assert (folder / "fd").stat().st_uid == (folder / "mem").stat().st_uid == 0  # shut: prctl(2)
+    # From anywhere, as any process of his: what he could do with it before.
+    opened = ["python3", "-c", f"open('/proc/{folder.name}/fd/0')"]
+    theirs: dict[str, Any] = {"user": NOBODY.pw_uid, "group": NOBODY.pw_gid, "extra_groups": ()}
+    done = subprocess.run(opened, check=False, capture_output=True, text=True, cwd="/", **theirs)
+    assert "Permission" in done.stderr
+    assert site.cluster.wait(job) == "COMPLETED"
 
 
 def test_programs_in_the_job_join_its_run(site: Site, shared: Path) -> None:

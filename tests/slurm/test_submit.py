@@ -96,6 +96,29 @@ def test_a_file_without_a_first_line_is_left_to_sbatch_and_it_is_said() -> None:
     assert "unchanged" in done.stderr
 
 
+def test_a_wrapped_script_is_not_wrapped_again(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert run(["slurm", "wrap", "job.sh"]) == 0
+    Path("wrapped.sh").write_bytes(capfdbinary.readouterr().out)
+    assert run(["slurm", "wrap", "wrapped.sh"]) == 0
+    assert capfdbinary.readouterr().out == Path("wrapped.sh").read_bytes()
+    done = submit("--", "wrapped.sh", "a")
+    assert words() == ["wrapped.sh", "a"]
+    assert "greenai slurm merge" in done.stderr
+
+
+def test_arguments_beside_wrap_are_left_to_sbatch() -> None:
+    submit("--", "--wrap", "echo", "x")
+    assert words() == ["--wrap", "echo", "x"]
+
+
+def test_a_script_from_a_pipe_is_wrapped() -> None:
+    os.mkfifo("pipe.sh")
+    writer = subprocess.Popen(["sh", "-c", "printf '#!/bin/sh\\necho piped\\n' >pipe.sh"])
+    submit("--", "pipe.sh")
+    writer.wait()
+    assert script().endswith("#!/bin/sh\necho piped\n")
+
+
 def test_without_slurm_there_is_one_clear_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

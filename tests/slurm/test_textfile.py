@@ -103,7 +103,7 @@ def test_labels_are_escaped() -> None:
     sums = JobSums({JobLabels("c", NASTY, "", "ä"): JobSum({"measured": 1.5}, {"completed": 1})}, 5000, None)
     text = exposition(sums)
     labels = 'cluster="c",partition="a \\"b\\" \\\\ c\\nd",account="",user="ä"'
-    assert f'greenai_job_energy_joules_total{{{labels},quality="measured"}} 1.5\n' in text
+    assert f'greenai_job_energy_joules{{{labels},quality="measured"}} 1.5\n' in text
     assert "greenai_last_import_timestamp_seconds 5.0\n" in text
     assert "last_run_end" not in text
 
@@ -169,7 +169,7 @@ def test_a_real_node_exporter_reads_it(store: Store, tmp_path: Path, monkeypatch
         line.rsplit(" ", 1) for line in answer.splitlines() if line.startswith(("greenai_", "node_textfile"))
     )
     assert found["node_textfile_scrape_error"] == "0"
-    joules = {name: float(value) for name, value in found.items() if "job_energy_joules_total" in name}
+    joules = {name: float(value) for name, value in found.items() if "job_energy_joules" in name}
     assert sorted(joules.values()) == pytest.approx([0.0, 50.0, 50.0, 1e9 / 3])
     assert any('user="größe"' in name and '\\"b\\"' in name for name in joules)
-    assert "# TYPE greenai_job_energy_joules_total counter" in answer
+    assert "# TYPE greenai_job_energy_joules gauge" in answer

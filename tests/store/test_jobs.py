@@ -65,6 +65,23 @@ def test_which_attempt_a_run_is_of(
     assert (jobs.job_of(store, replace(full, slurm=facts)) is not None) is found
 
 
+def test_an_attempt_that_was_counted_too_low_is_known_by_its_time(store: Store, full: RunRecord) -> None:
+    began_ms = full.started_ms
+    second = replace(JOB, restart_count=0, start_ms=began_ms - 1000)
+    first = replace(JOB, restart_count=0, start_ms=began_ms - 9000, end_ms=began_ms - 7000)
+    jobs.save_jobs(store, [first, second])
+    assert jobs.job_of(store, replace(full, slurm=FACTS)) == replace(second, restart_count=1)
+
+
+def test_a_number_that_is_used_again_does_not_replace_the_old_job(store: Store, full: RunRecord) -> None:
+    old, new = replace(JOB, end_ms=9), replace(JOB, start_ms=full.started_ms)
+    jobs.save_jobs(store, [old])
+    jobs.save_jobs(store, [new])
+    assert sorted(job.end_ms or 0 for job in jobs.stored_jobs(store, ["7"])) == [9, JOB.end_ms]
+    assert jobs.job_of(store, replace(full, slurm=FACTS)) == new
+    assert old.imported_run_id != new.imported_run_id
+
+
 def test_of_two_clusters_nobody_can_tell(store: Store, full: RunRecord) -> None:
     jobs.save_jobs(store, [JOB, replace(JOB, cluster="c2")])
     assert jobs.job_of(store, replace(full, slurm={"job_id": "7", "restart_count": "1"})) is None
@@ -79,6 +96,23 @@ def test_accounting_is_put_on_a_stored_run(store: Store, save: Callable[..., Run
     assert (found.state, found.ended_ms, found.accounting) == (RunState.KILLED, JOB.end_ms, JOB)
     assert found.energy == lost.energy
     assert len(next(store.samples(lost.id))[2]) == 1
+
+
+def test_what_the_accounting_reveals_is_kept_once(
+    store: Store, save: Callable[..., RunRecord], full: RunRecord
+) -> None:
+    """The collector died, the job went on: the run is incomplete, however often that is found."""
+    lost = replace(full, state=RunState.LOST, exit_code=None, ended_ms=full.started_ms + 4000, slurm=FACTS)
+    job = replace(JOB, state="COMPLETED", exit_code=0, start_ms=full.started_ms, end_ms=full.started_ms + 16_000)
+    save(store, lost)
+    jobs.save_jobs(store, [job])
+    first = jobs.put_accounting(store, lost, job)
+    assert len(first.incidents) == len(lost.incidents) + 1
+    assert store.record(lost.id) == first
+    assert jobs.put_accounting(store, store.record(lost.id), job) == first
+    assert store.record(lost.id) == first
+    save(store, jobs.accounted(store, lost))
+    assert store.record(lost.id).incidents == first.incidents, "taken in again"
 
 
 def test_an_imported_run_gives_way(store: Store, save: Callable[..., RunRecord], full: RunRecord) -> None:

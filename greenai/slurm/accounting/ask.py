@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,10 @@ _WRONG_USER = Text(
     de="--user {value}: erwartet wird ein Benutzername, oder all für alle.",
     en="--user {value}: expected is a user name, or all for everybody.",
 )
+_NO_FILE = Text(
+    de="{path} ist keine gewöhnliche Datei; die Ausgabe von sacct in eine schreiben und diese angeben.",
+    en="{path} is no regular file; write the output of sacct into one, and give that.",
+)
 _UNREADABLE = Text(de="{path} ist nicht lesbar ({reason}).", en="{path} cannot be read ({reason}).")
 
 
@@ -120,6 +125,12 @@ def sacct_command(period: Period, available: str = "", delimiter: str = "|") -> 
     return ["sacct", "-D", "-P", f"--delimiter={delimiter}", f"--format={names}", *period.options()]
 
 
+def recording_command(period: Period) -> str:
+    """Return what to type where sacct is, so that its output can be read anywhere: times of no zone."""
+    words = " ".join(sacct_command(period)).replace("--delimiter=|", "--delimiter='|'")
+    return f"SLURM_TIME_FORMAT=%s {words}"
+
+
 def ask_accounts(host: Host, period: Period) -> list[str]:
     """Return what sacct says, line by line.
 
@@ -133,8 +144,7 @@ def ask_accounts(host: Host, period: Period) -> list[str]:
     period.options()
     help_format = run_slurm(host, ["sacct", "--helpformat"], PATIENCE_S)
     if help_format.reason == NOT_FOUND:
-        command = " ".join(sacct_command(period)).replace("delimiter=|", "delimiter='|'")
-        raise ConfigError(_NO_SACCT, _NO_SACCT_REMEDY.format(command=command))
+        raise ConfigError(_NO_SACCT, _NO_SACCT_REMEDY.format(command=recording_command(period)))
     command_words = sacct_command(period, help_format.output, f"|{secrets.token_hex(4)}|")
     answer = run_slurm(host, command_words, PATIENCE_S)
     if answer.reason is not None:
@@ -146,9 +156,11 @@ def read_recorded(path: Path) -> list[str]:
     """Return a recorded output of sacct, line by line; signs that are no UTF-8 are replaced.
 
     Raises:
-        ConfigError: The file cannot be read.
+        ConfigError: It cannot be read, or is no file: a folder, a pipe.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ConfigError(_NO_FILE.format(path=path))
         return path.read_bytes().decode(errors="replace").split("\n")
     except OSError as error:
         raise ConfigError(_UNREADABLE.format(path=path, reason=error.strerror)) from error

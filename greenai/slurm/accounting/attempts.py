@@ -1,100 +1,120 @@
 """Which attempts of a job those are whose number Slurm does not say: before 24.11 they have but an order. Pure.
 
-sacct leaves out attempts that ended before its period. Without them a second attempt would pass for the first, and
-take its place in the database. Runs that were tracked know their number; so does what was imported before.
+sacct leaves out attempts that ended before its period, so the order of those it shows does not say how many there
+were before. Runs that were tracked know their number; so does what was imported earlier. A number is no identity:
+an attempt is known by its start (``BatchJob.key``), and may get another number when more is known.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from greenai.core.batch_job import BatchJob
 
-_CLOCKS_DIFFER_MS = 5_000  # less than a requeued job waits for its next attempt
+_ROUNDING_MS = 5_000  # a job is put back into the queue when its attempt ends, to the second or so
 _WAITS_MS = 3_600_000  # longer after an attempt's end, another one is another job of that number
 
 
-class KnownAttempt(NamedTuple):
-    """An attempt with its number.
+class TrackedAttempt(NamedTuple):
+    """A run that knows which attempt it is of.
 
     Attributes:
         cluster: Name of the cluster; None if that is not known.
-        job_id: Its job.
-        restart_count: Its number.
-        start_ms: When it, or a run in it, began; epoch milliseconds.
-        end_ms: When it ended; None of a run.
+        job_id: Its job; of a heterogeneous one, the leader.
+        restart_count: The attempt's number.
+        start_ms: When the run began, epoch milliseconds.
     """
 
     cluster: str | None
     job_id: str
     restart_count: int
     start_ms: int
-    end_ms: int | None = None
 
 
 def numbered(
     jobs: Sequence[BatchJob],
-    ordered: frozenset[tuple[str, str]],
-    tracked: Iterable[KnownAttempt],
-    stored: Iterable[KnownAttempt],
+    ordered: Iterable[tuple[str, str]],
+    tracked: Iterable[TrackedAttempt] = (),
+    stored: Iterable[BatchJob] = (),
 ) -> list[BatchJob]:
-    """Return attempts with their restart counts.
+    """Return attempts with their restart counts; after them the stored ones that get another by them.
 
     Args:
         jobs: The attempts.
-        ordered: Cluster and id of the jobs whose attempts have none but their order, from 0.
+        ordered: Cluster and id of the jobs whose attempts have no number but by their order.
         tracked: Runs that know which attempt they are of.
         stored: Attempts that were imported before.
     """
-    runs, before = _by_job_id(tracked), _by_job_id(stored)
-    attempts: dict[tuple[str, str], list[BatchJob]] = defaultdict(list)
+    read, before = _by_job(jobs), _by_job(stored)
+    runs: dict[str, list[TrackedAttempt]] = defaultdict(list)
+    for run in tracked:
+        runs[run.job_id].append(run)
+    counts: dict[tuple[str, str, int | None], int] = {}
+    for pair in read.keys() & set(ordered):
+        earlier = {job.key: job for job in before.get(pair, ())}
+        every = {**earlier, **{job.key: job for job in read[pair]}}
+        for attempts in _apart(sorted(every.values(), key=lambda job: job.start_ms or 0)):
+            known = [_known(job, runs.get(job.het_job_id or job.job_id, ()), earlier) for job in attempts]
+            counts.update(zip((job.key for job in attempts), _counts(known), strict=True))
+    shown = {job.key for job in jobs}
+    others = [job for pair in read for job in before.get(pair, ()) if job.key not in shown]
+    changed = [job for job in others if counts.get(job.key, job.restart_count) != job.restart_count]
+    return [replace(job, restart_count=counts.get(job.key, job.restart_count)) for job in (*jobs, *changed)]
+
+
+def _by_job(jobs: Iterable[BatchJob]) -> dict[tuple[str, str], list[BatchJob]]:
+    found: dict[tuple[str, str], list[BatchJob]] = defaultdict(list)
     for job in jobs:
-        attempts[job.cluster, job.job_id].append(job)
-    shifts: dict[tuple[str, str], int] = defaultdict(int)
-    for key in ordered & attempts.keys():
-        shifts[key] = _shift(attempts[key], runs.get(key[1], ()), before.get(key[1], ()))
-    return [replace(job, restart_count=job.restart_count + shifts[job.cluster, job.job_id]) for job in jobs]
+        found[job.cluster, job.job_id].append(job)
+    return dict(found)
 
 
-def _by_job_id(known: Iterable[KnownAttempt]) -> dict[str, list[KnownAttempt]]:
-    found: dict[str, list[KnownAttempt]] = defaultdict(list)
-    for one in known:
-        found[one.job_id].append(one)
-    return found
+def _apart(jobs: Sequence[BatchJob]) -> Iterator[list[BatchJob]]:
+    """Tell the attempts of one job from those of another that got its number later."""
+    if not jobs:
+        return
+    attempts = [jobs[0]]
+    for one, next_one in pairwise(jobs):
+        if not _follows(next_one, one):
+            yield attempts
+            attempts = []
+        attempts.append(next_one)
+    yield attempts
 
 
-def _shift(attempts: Sequence[BatchJob], runs: Iterable[KnownAttempt], before: Iterable[KnownAttempt]) -> int:
-    """Return how many attempts there were before these: by a run in one of them, else by what was imported."""
-    by_runs = [
-        run.restart_count - job.restart_count
-        for run in runs
-        for job in attempts
-        if run.cluster in (None, job.cluster) and _holds(job, run.start_ms)
-    ]
-    if by_runs:
-        return max(0, *by_runs)
-    by_imports = [
-        one.restart_count + (one.start_ms != job.start_ms) - job.restart_count
-        for one in before
-        for job in attempts
-        if one.cluster == job.cluster and (one.start_ms == job.start_ms or _follows(job, one))
-    ]
-    return max(0, *by_imports) if by_imports else 0
-
-
-def _holds(job: BatchJob, moment_ms: int) -> bool:
-    begin_ms = moment_ms if job.start_ms is None else job.start_ms
-    end_ms = moment_ms if job.end_ms is None else job.end_ms
-    return begin_ms - _CLOCKS_DIFFER_MS <= moment_ms <= end_ms + _CLOCKS_DIFFER_MS
-
-
-def _follows(job: BatchJob, one: KnownAttempt) -> bool:
+def _follows(job: BatchJob, one: BatchJob) -> bool:
     """Say whether a job was put back into the queue when another attempt of its number had ended."""
-    if one.end_ms is None or job.submit_ms is None or job.start_ms is None:
+    if None not in (job.user, one.user) and job.user != one.user:
         return False
-    return one.start_ms < job.start_ms and 0 <= job.submit_ms - one.end_ms + _CLOCKS_DIFFER_MS <= _WAITS_MS
+    if job.submit_ms is not None and job.submit_ms == one.submit_ms:
+        return True
+    queued_ms = job.submit_ms if job.submit_ms is not None else job.start_ms
+    if one.end_ms is None or queued_ms is None:
+        return False
+    return 0 <= queued_ms - one.end_ms + _ROUNDING_MS <= _WAITS_MS
+
+
+def _known(
+    job: BatchJob, runs: Iterable[TrackedAttempt], earlier: dict[tuple[str, str, int | None], BatchJob]
+) -> int | None:
+    """Return the number of an attempt by a run in it, else by what was imported."""
+    by_runs = [r.restart_count for r in runs if r.cluster in (None, job.cluster) and job.ran_at(r.start_ms)]
+    if by_runs:
+        return max(by_runs)
+    return earlier[job.key].restart_count if job.key in earlier else None
+
+
+def _counts(known: Sequence[int | None]) -> Iterator[int]:
+    """Number the attempts of one job: those that are known as they are, unless they were counted too low."""
+    first = next((count - place for place, count in enumerate(known) if count is not None), 0)
+    least = max(first, 0)
+    for count in known:
+        number = least if count is None else max(count, least)
+        yield number
+        least = number + 1

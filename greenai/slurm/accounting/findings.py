@@ -40,11 +40,18 @@ class Finding:
         job: The job.
         energy_j: What it took, joules, tracked or imported; None if unknown.
         reasons: In words: its state, or what it did not use.
+        at_least: Why it took more than ``energy_j``; None if that is all of it.
     """
 
     job: BatchJob
     energy_j: float | None
     reasons: tuple[Text, ...]
+    at_least: Text | None = None
+
+    @property
+    def remarks(self) -> tuple[Text, ...]:
+        """The reasons, and what is to be said of the energy."""
+        return self.reasons if self.at_least is None else (*self.reasons, self.at_least)
 
 
 def failed(job: BatchJob) -> bool:

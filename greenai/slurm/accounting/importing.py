@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import starmap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.carbon.footprint import with_footprint
-from greenai.slurm.accounting.attempts import KnownAttempt, numbered
+from greenai.slurm.accounting.attempts import TrackedAttempt, numbered
 from greenai.slurm.accounting.findings import Finding, failed, over_allocated
-from greenai.slurm.accounting.reconcile import Comparison, compare
+from greenai.slurm.accounting.reconcile import INCOMPLETE, Comparison, compare, part_of_job
 from greenai.slurm.accounting.run import imported_run
 from greenai.store import jobs as stored
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from greenai.core.batch_job import BatchJob
     from greenai.core.record import RunRecord
+    from greenai.core.text import Text
     from greenai.settings import Settings
     from greenai.slurm.accounting.jobs import Accounts
     from greenai.slurm.accounting.run import SiteFacts
     from greenai.store import Store
+
+_AT_ONCE = 200  # runs in one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,21 @@ class ImportReport:
     over_allocated: tuple[Finding, ...]
 
 
-def import_accounts(store: Store, settings: Settings, accounts: Accounts, site: SiteFacts) -> ImportReport:
+def import_accounts(
+    store: Store,
+    settings: Settings,
+    accounts: Accounts,
+    site: SiteFacts,
+    tell: Callable[[int, int], None] | None = None,
+) -> ImportReport:
     """Take accounting in. May be repeated at will: nothing is counted twice, and no tracked run is replaced.
+
+    Args:
+        store: The database.
+        settings: The settings in force.
+        accounts: What was read.
+        site: Where the jobs ran.
+        tell: Is told now and then how many jobs of how many are taken in.
 
     Raises:
         StoreError: The database refuses.
@@ -55,58 +70,74 @@ def import_accounts(store: Store, settings: Settings, accounts: Accounts, site: 
     runs = stored.tracked_runs(store, {job.job_id for job in accounts.jobs} | leaders)
     jobs = numbered(
         accounts.jobs,
-        frozenset(accounts.ordered),
+        accounts.ordered,
         [attempt for run in runs if (attempt := _attempt_of(run)) is not None],
-        starmap(KnownAttempt, stored.attempts(store, {job_id for _, job_id in accounts.ordered})),
+        stored.stored_jobs(store, {job_id for _, job_id in accounts.ordered}),
     )
     stored.save_jobs(store, jobs)
     tracked = _by_job_id(runs)
     untracked = [job for job in jobs if not _runs_of(tracked, job)]
-    imported, added = _import(store, settings, untracked, site)
+    known = stored.digests(store, [job.imported_run_id for job in jobs])
+    imported, added = _import(store, settings, untracked, site, known, tell)
     compared: list[Comparison] = []
-    energies_j = {job.key: record.energy_j for job, record in zip(untracked, imported, strict=True)}
+    figures = {
+        job.key: _Figure(record.energy_j, INCOMPLETE if record.incomplete else None)
+        for job, record in zip(untracked, imported, strict=True)
+    }
     for job in jobs:
         own = [record for record in _runs_of(tracked, job) if stored.belongs(record, job)]  # or its leader's
         for record in own:
             accounted = stored.put_accounting(store, record, job)
-            stored.remove_imported(store, accounted)
+            if job.imported_run_id in known or job.het_job_id is not None:
+                stored.remove_imported(store, accounted)
             compared.append(compare(accounted, [job, *_other_parts(job, jobs)], site))
         if own:
-            energies_j[job.key] = _energy_j(own)
+            figures[job.key] = _figure(own, job)
+    of_period = jobs[: len(accounts.jobs)]  # the others were but numbered anew
     return ImportReport(
         accounts=accounts,
         imported=tuple(imported),
         added=added,
         compared=tuple(compared),
-        failed=tuple(Finding(job, energies_j.get(job.key), ()) for job in jobs if failed(job)),
+        failed=tuple(_finding(job, figures, ()) for job in of_period if failed(job)),
         over_allocated=tuple(
-            Finding(job, energies_j.get(job.key), reasons) for job in jobs if (reasons := over_allocated(job))
+            _finding(job, figures, reasons) for job in of_period if (reasons := over_allocated(job))
         ),
     )
 
 
 def _import(
-    store: Store, settings: Settings, jobs: Sequence[BatchJob], site: SiteFacts
+    store: Store,
+    settings: Settings,
+    jobs: Sequence[BatchJob],
+    site: SiteFacts,
+    known: Mapping[str, str],
+    tell: Callable[[int, int], None] | None,
 ) -> tuple[list[RunRecord], int]:
-    known = stored.digests(store, [job.imported_run_id for job in jobs])
     records: list[RunRecord] = []
     added = 0
-    for job in jobs:
-        record, channels = imported_run(job, site)
-        record = with_footprint(record, settings)
-        records.append(record)
-        if known.get(record.id) != record.journal.sha256:
-            store.save(record, [(channel, ()) for channel in channels])
-            added += 1
+    for start in range(0, len(jobs), _AT_ONCE):
+        changed = []
+        for job in jobs[start : start + _AT_ONCE]:
+            record, channels = imported_run(job, site)
+            record = with_footprint(record, settings)
+            records.append(record)
+            if known.get(record.id) != record.journal.sha256:
+                changed.append((record, [(channel, ()) for channel in channels]))
+        if changed:
+            store.save_all(changed)
+            added += len(changed)
+        if tell is not None:
+            tell(len(records), len(jobs))
     return records, added
 
 
-def _attempt_of(run: RunRecord) -> KnownAttempt | None:
+def _attempt_of(run: RunRecord) -> TrackedAttempt | None:
     facts = run.slurm or {}
     count = facts.get("restart_count", "0")
     if "job_id" not in facts or not count.isdecimal():
         return None
-    return KnownAttempt(facts.get("cluster"), facts["job_id"], int(count), run.started_ms)
+    return TrackedAttempt(facts.get("cluster"), facts["job_id"], int(count), run.started_ms)
 
 
 def _by_job_id(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
@@ -125,18 +156,28 @@ def _runs_of(tracked: dict[str, list[RunRecord]], job: BatchJob) -> list[RunReco
 
 
 def _other_parts(job: BatchJob, jobs: Sequence[BatchJob]) -> list[BatchJob]:
-    if job.het_job_id is None:
-        return []
-    same = (job.cluster, job.het_job_id, job.restart_count)
-    return [
-        other
-        for other in jobs
-        if (other.cluster, other.het_job_id, other.restart_count) == same and other.job_id != job.job_id
-    ]
+    return [other for other in jobs if job.is_beside(other) and other.job_id != job.job_id]
 
 
-def _energy_j(runs: Sequence[RunRecord]) -> float | None:
+class _Figure(NamedTuple):
+    """What a job took, joules, and what is to be said if that is not all of it."""
+
+    energy_j: float | None
+    remark: Text | None = None
+
+
+def _figure(runs: Sequence[RunRecord], job: BatchJob) -> _Figure:
     """Return what a job took by its runs; those of single steps are in that of the whole job, if it has one."""
-    whole = [run for run in runs if "step_id" not in (run.slurm or {})]
-    known = [run.energy_j for run in whole or runs if run.energy_j is not None]
-    return sum(known) if len(known) == len(whole or runs) else None
+    whole = [run for run in runs if "step_id" not in (run.slurm or {})] or runs
+    known = [run.energy_j for run in whole if run.energy_j is not None]
+    energy_j = sum(known) if len(known) == len(whole) else None
+    return _Figure(
+        energy_j, part_of_job(job, whole) or (INCOMPLETE if any(run.incomplete for run in whole) else None)
+    )
+
+
+def _finding(
+    job: BatchJob, figures: Mapping[tuple[str, str, int | None], _Figure], reasons: tuple[Text, ...]
+) -> Finding:
+    energy_j, remark = figures.get(job.key, _Figure(None))
+    return Finding(job, energy_j, reasons, remark)

@@ -16,6 +16,7 @@ Steps of less than a second count as 0 with Slurm, and mean nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -70,7 +71,7 @@ class _Part:
         return (
             self.start_s - _ROUNDING_S <= other.start_s
             and other.end_s <= self.end_s + _ROUNDING_S
-            and other.nodes <= self.nodes
+            and (other.nodes is self.nodes or other.nodes <= self.nodes)
         )
 
     def overlaps(self, other: _Part) -> bool:
@@ -90,11 +91,12 @@ def metered(job: BatchJob) -> Metered | None:
         covered_s = float(min(batch.elapsed_s or 0, job.elapsed_s or 0))
         return Metered(batch.energy_j, batch.energy_j, batch.energy_j, covered_s, from_batch=True)
     steps = job.user_steps
-    parts = [part for step in steps if (part := _part(step, nodes)) is not None]
+    sets = {job.nodes: nodes}
+    parts = [part for step in steps if (part := _part(step, nodes, sets)) is not None]
     if not parts:
         # A script without srun: then our collectors' step is the only one that covers all nodes.
         steps = tuple(step for step in job.steps if step.id.isdecimal())
-        parts = [part for step in steps if (part := _part(step, nodes)) is not None]
+        parts = [part for step in steps if (part := _part(step, nodes, sets)) is not None]
     if not parts or not nodes:
         return None
     parts = _outermost(parts)
@@ -123,10 +125,13 @@ def steps_energy_j(job: BatchJob) -> float | None:
     return found.energy_j if found is not None else None
 
 
-def _part(step: BatchStep, job_nodes: frozenset[str]) -> _Part | None:
+def _part(step: BatchStep, job_nodes: frozenset[str], sets: dict[str, frozenset[str]]) -> _Part | None:
+    """Return a step with a figure; the same set of nodes for all that name the same."""
     if step.energy_j is None or step.start_ms is None or step.end_ms is None or step.end_ms <= step.start_ms:
         return None
-    nodes = frozenset(expand(step.nodes)) or job_nodes
+    if step.nodes not in sets:
+        sets[step.nodes] = frozenset(expand(step.nodes))
+    nodes = sets[step.nodes] or job_nodes
     return _Part(step.start_ms / 1000, step.end_ms / 1000, nodes, step.energy_j) if nodes else None
 
 
@@ -166,23 +171,39 @@ def _sweep(parts: Sequence[_Part]) -> tuple[float, float]:
     """Return joules with each node's second counted once, and the node-seconds that are covered."""
     bounds = sorted({moment for part in parts for moment in (part.start_s, part.end_s)})
     waiting = sorted(parts, key=lambda p: p.start_s, reverse=True)
+    alike = _alike([part.nodes for part in parts])
     active: list[_Part] = []
     energy_j = node_s = 0.0
     for begin_s, end_s in pairwise(bounds):
         active = [part for part in active if part.end_s > begin_s]
         while waiting and waiting[-1].start_s <= begin_s:
             active.append(waiting.pop())
-        power_w, nodes = _power(active)
+        power_w, nodes = _power(active, alike)
         energy_j += power_w * (end_s - begin_s)
         node_s += nodes * (end_s - begin_s)
     return energy_j, node_s
 
 
-def _power(active: Sequence[_Part]) -> tuple[float, int]:
+def _alike(sets: Sequence[frozenset[str]]) -> list[tuple[frozenset[int], int]]:
+    """Return the nodes that are in the same sets together: the ids of these sets, and how many nodes."""
+    of_node: dict[str, list[int]] = {}
+    for nodes in {id(nodes): nodes for nodes in sets}.values():
+        for node in nodes:
+            of_node.setdefault(node, []).append(id(nodes))
+    return [(frozenset(ids), count) for ids, count in Counter(map(tuple, of_node.values())).items()]
+
+
+def _power(active: Sequence[_Part], alike: Sequence[tuple[frozenset[int], int]]) -> tuple[float, int]:
+    """Return the power of all nodes, watts, and of how many it is."""
     if len(active) == 1:
         return active[0].power_w * len(active[0].nodes), len(active[0].nodes)
-    by_node: dict[str, list[float]] = {}
+    by_set: dict[int, list[float]] = {}
     for part in active:
-        for node in part.nodes:
-            by_node.setdefault(node, []).append(part.power_w)
-    return sum(sum(powers_w) / len(powers_w) for powers_w in by_node.values()), len(by_node)
+        by_set.setdefault(id(part.nodes), []).append(part.power_w)
+    total_w, nodes = 0.0, 0
+    for ids, count in alike:
+        powers_w = [power_w for one in ids & by_set.keys() for power_w in by_set[one]]
+        if powers_w:
+            total_w += sum(powers_w) / len(powers_w) * count
+            nodes += count
+    return total_w, nodes

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from greenai.core.accounting import is_partly_tracked, tracked_s
 from greenai.core.channel import Component, Quality
 from greenai.core.quantity import number
 from greenai.core.text import Text
@@ -55,10 +56,14 @@ _NO_FIGURE = Text(
     en="Slurm has no energy figure for this job (killed steps often have none).",
 )
 _ESTIMATED = Text(de="Unser Wert ist eine Schätzung.", en="Our figure is an estimate.")
-_INCOMPLETE = Text(de="Unser Wert ist unvollständig.", en="Our figure is incomplete.")
+INCOMPLETE = Text(de="Unser Wert ist unvollständig.", en="Our figure is incomplete.")
 _OTHER_LENGTH = Text(
     de="Gemessen wurden {ours} s, bei Slurm sind es {theirs} s.",
     en="Tracked were {ours} s, with Slurm it is {theirs} s.",
+)
+_PART = Text(
+    de="Nur {ours} s von {theirs} s des Jobs wurden gemessen; er brauchte mindestens so viel Energie.",
+    en="Only {ours} s of the job's {theirs} s were tracked; it took at least this much energy.",
 )
 _ONE_STEP = Text(de="Gemessen wurde Schritt {step}.", en="Tracked was step {step}.")
 
@@ -90,6 +95,7 @@ class Comparison:
         slurm_j: Slurm's energy of the user's steps, joules.
         steps: Step by step, where the run has them as windows.
         remarks: Why the two may differ.
+        at_least: Whether the job took more than ``record.energy_j``: a part of it was not tracked.
     """
 
     record: RunRecord
@@ -98,6 +104,7 @@ class Comparison:
     slurm_j: float | None
     steps: tuple[StepComparison, ...]
     remarks: tuple[Text, ...]
+    at_least: bool
 
     @property
     def difference_j(self) -> float | None:
@@ -122,6 +129,7 @@ class Comparison:
             "exit_code": self.record.exit_code,
             "slurm_exit_code": job.shell_exit_code,
             "energy_j": self.record.energy_j,
+            "at_least": self.at_least,
             "nodes_energy_j": self.ours_j,
             "slurm_energy_j": self.slurm_j,
             "slurm_job_energy_j": job.energy_j,
@@ -150,12 +158,29 @@ def compare(record: RunRecord, jobs: Sequence[BatchJob], site: SiteFacts) -> Com
         slurm_s = jobs[0].elapsed_s
     energy = record.energy
     ours_j = energy.total_j if energy.machine_total_j is None else energy.machine_total_j
+    part = part_of_job(jobs[0], [record])
     remarks = [_ONE_STEP.format(step=own_step.id)] if own_step is not None else []
-    if slurm_s and abs(record.duration_s - slurm_s) > max(_OTHER_LENGTH_S, _OTHER_LENGTH_REL * slurm_s):
+    remarks += [part] if part is not None else []
+    told = part is not None and own_step is None  # of the same job
+    if (
+        not told
+        and slurm_s
+        and abs(record.duration_s - slurm_s) > max(_OTHER_LENGTH_S, _OTHER_LENGTH_REL * slurm_s)
+    ):
         ours = Text.each(lambda language: number(record.duration_s, language))
         remarks.append(_OTHER_LENGTH.format(ours=ours, theirs=slurm_s))
     remarks += _remarks(record, jobs, site, slurm_j)
-    return Comparison(record, tuple(jobs), ours_j, slurm_j, _steps(record, jobs[0]), tuple(remarks))
+    at_least = part is not None or record.incomplete
+    return Comparison(record, tuple(jobs), ours_j, slurm_j, _steps(record, jobs[0]), tuple(remarks), at_least)
+
+
+def part_of_job(job: BatchJob, records: Sequence[RunRecord]) -> Text | None:
+    """Say for how much of a job there is a run; None if that is all of it."""
+    if not is_partly_tracked(job, records):
+        return None
+    return _PART.format(
+        ours=Text.each(lambda language: number(tracked_s(records), language)), theirs=job.elapsed_s
+    )
 
 
 def _remarks(record: RunRecord, jobs: Sequence[BatchJob], site: SiteFacts, slurm_j: float | None) -> list[Text]:
@@ -174,7 +199,7 @@ def _remarks(record: RunRecord, jobs: Sequence[BatchJob], site: SiteFacts, slurm
     if record.energy.quality is Quality.ESTIMATED:
         found.append(_ESTIMATED)
     if record.incomplete:
-        found.append(_INCOMPLETE)
+        found.append(INCOMPLETE)
     return found
 
 

@@ -12,6 +12,7 @@ from greenai.core.accounting import run_state
 from greenai.core.allocation import allocation_bounds
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.collector import Incident
+from greenai.core.hostlist import expand
 from greenai.core.quantity import duration, percent
 from greenai.core.record import JournalFacts, RunRecord, Work
 from greenai.core.run_energy import ChannelEnergy, Energy, unnoticed_s
@@ -21,9 +22,8 @@ from greenai.core.units import UW_PER_W
 from greenai.core.vocabulary import RunState, Scope
 from greenai.slurm.accounting import sensors
 from greenai.slurm.accounting.estimate import Estimate, estimates
-from greenai.slurm.accounting.jobs import MOST_W_PER_NODE
+from greenai.slurm.accounting.job_rows import MOST_W_PER_NODE
 from greenai.slurm.accounting.metered import Metered, metered
-from greenai.core.hostlist import expand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

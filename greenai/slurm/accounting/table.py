@@ -22,6 +22,7 @@ NEEDED = (
 )  # fmt: skip
 RESTARTS = "Restarts"  # from Slurm 24.11 on
 _LONGEST_SHOWN = 200
+_BYTE_ORDER_MARK = "\ufeff"  # of editors that save a recorded file
 
 _HALF = Text(de="unvollständige Zeile", en="incomplete row")
 
@@ -66,19 +67,21 @@ def rows(lines: Iterable[str]) -> Iterator[Row | Quarantined]:
     """Read the table.
 
     Args:
-        lines: As printed by ``sacct -P``, the names of the columns first, whatever the delimiter.
+        lines: As printed by ``sacct -P`` or ``-p``, the names of the columns first, whatever the delimiter.
 
     Raises:
         NotATableError: The first line names other columns.
     """
-    numbered = enumerate((line.rstrip("\r\n") for line in lines), 1)
+    numbered = enumerate((line.removeprefix(_BYTE_ORDER_MARK).rstrip("\r\n") for line in lines), 1)
     header = next((line for _, line in numbered if line.strip()), "")
     delimiter = _delimiter(header)
-    names = header.split(delimiter)
+    closing = delimiter if header.endswith(delimiter) else ""  # sacct -p: one at the end of each row, too
+    names = header.removesuffix(closing).split(delimiter)
     if not {*NEEDED, NAME} <= set(names) or names[-1] != NAME:
         raise NotATableError(header[:_LONGEST_SHOWN])
     last: Row | None = None
-    for number, line in numbered:
+    for number, raw in numbered:
+        line = raw.removesuffix(closing)
         values = line.split(delimiter, len(names) - 1)
         if len(values) == len(names):
             if last is not None:

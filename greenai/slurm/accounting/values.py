@@ -26,6 +26,9 @@ _EPOCH = re.compile(r"[0-9]{1,11}")
 _STATE = re.compile(r"([A-Z_]+)(?: by [0-9]+| by \S+|\+)?")
 _LARGEST_BYTES = 2.0**60
 _MOST = 2**31
+# More than any node has; slices of a GPU (MIG, seven at most) count as GPUs.
+_MOST_GPUS, _MOST_CPUS = 128, 16_384
+_MOST_NODES = 65_536  # slurm.h: MAX_SLURM_NODES
 
 
 class StrangeValueError(ValueError):
@@ -84,6 +87,11 @@ def moment_ms(text: str) -> int | None:
     if ms < 0:
         raise StrangeValueError(text)
     return ms
+
+
+def is_epoch(text: str) -> bool:
+    """Say whether a moment is in epoch seconds, which no clock's change can confuse."""
+    return _EPOCH.fullmatch(text.strip()) is not None
 
 
 def duration_s(text: str) -> float | None:
@@ -169,13 +177,16 @@ class Tres(NamedTuple):
         Raises:
             StrangeValueError: One of the values is none.
         """
-        gpus = self._gpus()
-        return JobResources(
+        found = JobResources(
             cpus=count(self.values.get("cpu", "")),
             memory_bytes=size_bytes(self.values.get("mem", "")) or None,
             nodes=count(self.values.get("node", "")),
-            gpus=gpus or None,
+            gpus=self._gpus() or None,
         )
+        nodes = found.nodes or _MOST_NODES
+        if found.gpu_count > _MOST_GPUS * nodes or (found.cpus or 0) > _MOST_CPUS * nodes:
+            raise StrangeValueError(",".join(f"{name}={value}" for name, value in self.values.items()))
+        return found
 
     def _gpus(self) -> dict[str, int]:
         """Return GPUs by type; Slurm gives the sum under ``gres/gpu``, and each type beside it where set up so."""

@@ -1,5 +1,7 @@
 """``python -I -m greenai.slurm.site start|stop|announce``: what Prolog, Epilog and TaskProlog call.
 
+``collect USER GROUP GROUPS...`` (numbers) is the collector, which ``start`` starts as root.
+
 It ends with 0 whatever happens: a Prolog or Epilog that fails makes Slurm take the node out of service.
 """
 
@@ -21,6 +23,14 @@ def main() -> None:
             from greenai.slurm.site.epilog import stop
 
             stop(os.environ)
+        elif word == "collect":
+            from greenai.slurm.site.privileges import become
+
+            user, group, *groups = map(int, sys.argv[2:])
+            become(user, group, groups)  # before anything of his is opened
+            from greenai.slurm.site.collect import collect
+
+            collect()
         elif word == "announce":
             from greenai.slurm.site.notes import announcement
 

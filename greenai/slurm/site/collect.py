@@ -1,13 +1,11 @@
 """The site's collector of one job and node: as the job's user, outside of the job, from Prolog to Epilog.
 
-``python -I -m greenai.slurm.site.collect``; its input is a pipe with the order, see ``greenai.slurm.collector``.
+``python -I -m greenai.slurm.site collect``; its input is a pipe with the order, see ``greenai.slurm.collector``.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 # One question to Slurm's controller per node; a job of more has its nodes for itself, as a rule, and asks none.
 MOST_QUESTIONS = 64
 _PATIENCE_S = 0.3  # the Prolog waits
-_PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 _NOT_YOURS = Text(
     de="{folder} gehört jemand anderem; der Job wird nicht gemessen.",
@@ -88,15 +85,6 @@ def completed(order: Order, jobs: Sequence[JobFacts], environ: Mapping[str, str]
     return order._replace(environ={node: job_environ(ours, node)}, exclusive=ours.exclusive)
 
 
-def keep_others_out() -> None:
-    """Let no other process of the user's look into this one, or work through it.
-
-    It is outside of the job's control group: through a debugger it would be a way around the job's limits.
-    """
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-
-
-if __name__ == "__main__":
-    keep_others_out()
+def collect() -> None:
+    """Collect until the Epilog says that the job has ended."""
     main(prepare)

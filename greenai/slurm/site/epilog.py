@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -61,14 +62,28 @@ def end_collector(note: JobNote, code: int | None) -> None:
 
 
 def _tell(note: JobNote, end: ScriptEnd) -> None:
-    """Write into the pipe that is the collector's input; nobody else has its other end by now."""
+    """Write into the pipe that is the collector's input; if that is anything else by now, write nothing."""
     with suppress(OSError):
         if note.is_alive:
-            line = os.open(f"/proc/{note.pid}/fd/0", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            found = os.open(f"/proc/{note.pid}/fd/0", os.O_PATH | os.O_CLOEXEC)  # opens no device
             try:
-                os.write(line, end.to_line())
+                if stat.S_ISFIFO(os.fstat(found).st_mode):
+                    _write(f"/proc/self/fd/{found}", end.to_line())
             finally:
-                os.close(line)
+                os.close(found)
+
+
+def _write(path: str, line: bytes) -> None:
+    """Write into a pipe, if there is room.
+
+    Raises:
+        OSError: There is none.
+    """
+    file = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        os.write(file, line)
+    finally:
+        os.close(file)
 
 
 def _send(note: JobNote, number: signal.Signals) -> None:

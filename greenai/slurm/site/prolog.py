@@ -24,7 +24,7 @@ from greenai.slurm.site.notes import NOTES, JobNote, note_path, notes_of_compone
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-COLLECTOR = "greenai.slurm.site.collect"
+COLLECTOR = "greenai.slurm.site"
 # The job begins when this node is read, but not later than this.
 PATIENCE_S = 0.5
 # The folder of a job that is older belongs to an earlier job of the same number.
@@ -68,16 +68,14 @@ def start(environ: Mapping[str, str], notes: Path = NOTES) -> None:
     )
     process = subprocess.Popen(
         # Isolated: none of the user's code (usercustomize, PYTHONPATH) may run where Slurm does not watch over it.
-        [sys.executable, "-I", "-m", COLLECTOR],
+        # As root: it becomes the user by itself, see ``greenai.slurm.site.privileges``.
+        [sys.executable, "-I", "-m", COLLECTOR, "collect", *map(str, (user.number, user.group, *user.groups))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env={**said, **job.environ, **user.environ},
         cwd="/",
         start_new_session=True,
-        user=user.number,
-        group=user.group,
-        extra_groups=user.groups,
         umask=0o077,
     )
     ticks = start_ticks(process.pid)
@@ -127,9 +125,11 @@ def _run_id(spool: Path, job: SiteJob) -> str:
             found = (spool / run_id).lstat()
         except OSError:
             return run_id
-        if found.st_uid == job.user_id and time.time() - found.st_mtime < _SAME_JOB_S:
+        if found.st_uid != job.user_id:
+            log(f"job {job.component_id}: {spool / run_id} is of user number {found.st_uid}")
+        elif time.time() - found.st_mtime < _SAME_JOB_S:
             return run_id
-    raise FileExistsError(f"{spool / job.run_id} and its like are not of this job")
+    raise FileExistsError(f"job {job.component_id}: {spool / job.run_id} to {ids[-1]} are not of this job")
 
 
 def _await_first_word(process: subprocess.Popen[bytes], job: SiteJob) -> None:

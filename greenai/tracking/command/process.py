@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,13 @@ class Command:
     """A command as our child."""
 
     def __init__(
-        self, program: str, command: Sequence[str], environ: Mapping[str, str], signals: HeldSignals
+        self,
+        program: str,
+        command: Sequence[str],
+        environ: Mapping[str, str],
+        signals: HeldSignals,
+        *,
+        leads: bool = False,
     ) -> None:
         """Start it.
 
@@ -39,6 +46,7 @@ class Command:
             command: Its name and arguments, as they were typed.
             environ: Its environment.
             signals: What is sent to us, held back. The command starts with the signals that were held before.
+            leads: Whether it leads a process group of its own, as a batch script does; then there is no terminal.
 
         Raises:
             OSError: It cannot be executed.
@@ -52,7 +60,10 @@ class Command:
         # What came until now found no command that the terminal or the batch system could have sent it to as well.
         early = signals.pending()
         try:
-            self.pid = os.posix_spawn(program, list(command), environ, setsigmask=signals.before, setsigdef=_RESET)
+            spawn = partial(
+                os.posix_spawn, program, list(command), environ, setsigmask=signals.before, setsigdef=_RESET
+            )
+            self.pid = spawn(setpgroup=0) if leads else spawn()
         except OSError:
             self._neighbour.close()
             raise

@@ -15,6 +15,7 @@ from greenai.core.errors import ConfigError
 from greenai.core.text import Text
 from greenai.core.vocabulary import Role
 from greenai.host.files import OF_THE_MACHINE, make_folder, open_own
+from greenai.journal.format import SUFFIX
 from greenai.journal.spool import create_run_folder, hold_run, is_held, is_own, new_run_id, second_spool
 from greenai.tracking.session.announcement import GROUPS, RUN_ID, children_file, is_own_run
 from greenai.tracking.session.group import WORKERS, Group, launcher_group, sibling_group, worker_group
@@ -93,11 +94,27 @@ def find_place(settings: Settings, host_name: str, run_name: str, *, siblings: b
 
 
 def running_run(settings: Settings) -> Path | None:
-    """Return the folder of the living run that this process was started in (``GREENAI_RUN_ID``), if any."""
+    """Return the folder of the living run that this process was started in (``GREENAI_RUN_ID``), if any.
+
+    A batch job inherits the environment it was submitted from. It is no part of what was tracked there.
+    """
     run_id = os.environ.get(RUN_ID, "")
     if is_own_run(run_id):
         return None  # another run of this very program, not one around it; or one that is ending
-    return _living(settings.spool, run_id)
+    folder = _living(settings.spool, run_id)
+    return folder if folder is None or _is_of_this_job(folder) else None
+
+
+def _is_of_this_job(folder: Path) -> bool:
+    """Say whether a run was begun in the batch job that we are in, or like us outside of any; or nobody knows."""
+    import json
+
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        with suppress(OSError, ValueError, KeyError, AttributeError), path.open("rb") as file:
+            meta = json.loads(file.readline())["meta"]
+            if meta:
+                return (meta.get("slurm") or {}).get("job_id") == os.environ.get("SLURM_JOB_ID")
+    return True
 
 
 def _new(settings: Settings, host_name: str) -> Place:

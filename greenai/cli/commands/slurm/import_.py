@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,15 @@ import click
 from greenai.cli.app import print_json
 from greenai.cli.base import Command
 from greenai.cli.commands.slurm.import_tables import show_report
+from greenai.core import quantity
 from greenai.core.errors import ConfigError
 from greenai.core.record import timestamp
 from greenai.core.text import Text
+from greenai.core.units import NS_PER_MS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from greenai.cli.app import App
     from greenai.core.text import Language
     from greenai.slurm.accounting.findings import Finding
@@ -57,6 +62,9 @@ _NO_TABLE = Text(
     en="{source} is no output of sacct that can be read; its first line is: {line}",
 )
 _RECORD_ANEW = Text(de="Neu aufzeichnen mit: {command} > {source}", en="Record it anew with: {command} > {source}")
+_DONE = Text(de="{done} von {jobs} Jobs übernommen ...", en="{done} of {jobs} jobs taken in ...")
+_MANY_JOBS = 3000
+_TOLD_EVERY_S = 5.0
 _MOMENTS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")
 
 
@@ -88,7 +96,7 @@ def _import(
     as_json: bool,
 ) -> None:
     from greenai.host import this_host
-    from greenai.slurm.accounting.ask import Period, ask_accounts, ask_site, read_recorded, sacct_command
+    from greenai.slurm.accounting.ask import Period, ask_accounts, ask_site, read_recorded, recording_command
     from greenai.slurm.accounting.importing import import_accounts
     from greenai.slurm.accounting.jobs import read_accounts
     from greenai.slurm.accounting.run import SiteFacts
@@ -102,20 +110,33 @@ def _import(
     period = Period(since.isoformat() if since else None, until.isoformat() if until else None, user, jobs)
     host = this_host(settings.knowledge)
     try:
-        accounts = read_accounts(ask_accounts(host, period) if file is None else read_recorded(Path(file)))
+        lines = ask_accounts(host, period) if file is None else read_recorded(Path(file))
+        accounts = read_accounts(lines, host.clock.wall_ns() // NS_PER_MS)
     except NotATableError as error:
-        command = " ".join(sacct_command(Period(since="2026-01-01"))).replace("=|", "='|'")
-        source = file or "sacct"
+        command, source = recording_command(Period(since="2026-01-01")), file or "sacct"
         raise ConfigError(
             _NO_TABLE.format(source=source, line=error), _RECORD_ANEW.format(command=command, source="jobs.txt")
         ) from error
     # A recorded file says nothing of the site it is from, which need not be this one.
     site = ask_site(host, settings.cpu_tdp_w) if file is None else SiteFacts(cpu_tdp_w=settings.cpu_tdp_w)
-    report = import_accounts(app.analysis().store, settings, accounts, site)
+    report = import_accounts(app.analysis().store, settings, accounts, site, _progress(app))
     if as_json:
         print_json(_data(report, app.language))
     else:
         show_report(app, report)
+
+
+def _progress(app: App) -> Callable[[int, int], None]:
+    """Return what says how far an import of many jobs has come, every few seconds."""
+    told_s = time.monotonic()
+
+    def tell(done: int, jobs: int) -> None:
+        nonlocal told_s
+        if jobs >= _MANY_JOBS and time.monotonic() - told_s >= _TOLD_EVERY_S:
+            told_s = time.monotonic()
+            app.tell(_DONE, done=quantity.integer(done, app.language), jobs=quantity.integer(jobs, app.language))
+
+    return tell
 
 
 def _data(report: ImportReport, language: Language) -> dict[str, Any]:
@@ -153,5 +174,6 @@ def _finding(finding: Finding, language: Language) -> dict[str, Any]:
         "started_at": timestamp(job.start_ms),
         "elapsed_s": job.elapsed_s,
         "energy_j": finding.energy_j,
-        "reasons": [reason.to(language) for reason in finding.reasons],
+        "at_least": finding.at_least is not None,
+        "reasons": [reason.to(language) for reason in finding.remarks],
     }

@@ -57,6 +57,7 @@ _QUALITY = Text(de="Güte", en="Quality")
 _WHY = Text(de="Grund", en="Reason")
 _LINE = Text(de="Zeile", en="Line")
 _ROW = Text(de="Inhalt", en="Content")
+_AT_LEAST = Text(de="≥ {energy}", en="≥ {energy}")
 _STEP = Text(de="{job}.{step} ({name})", en="{job}.{step} ({name})")
 
 
@@ -101,7 +102,7 @@ def _show_imported(app: App, report: ImportReport) -> None:
             record.user or quantity.NO_VALUE,
             record.accounting.state,
             quantity.duration(record.duration_s, app.language),
-            quantity.energy(record.energy_j, app.language),
+            _at_least(app, record.energy_j, at_least=record.incomplete),
             app.say(labels.word(labels.QUALITY, record.energy.quality)),
         ]
         for record in report.imported
@@ -124,7 +125,7 @@ def _show_compared(app: App, compared: Sequence[Comparison]) -> None:
                 quantity.NO_VALUE if record.exit_code is None else str(record.exit_code),
                 f"{_count(job.requested.cpus)} / {_count(job.allocated.cpus)}",
                 quantity.duration(job.cpu_s, language),
-                quantity.energy(record.energy_j, language),
+                _at_least(app, record.energy_j, at_least=one.at_least),
                 quantity.energy(one.ours_j, language),
                 quantity.energy(one.slurm_j, language),
                 _difference(app, one.difference_j, one.difference_rel),
@@ -159,7 +160,7 @@ def _show_failed(app: App, found: Sequence[Finding]) -> None:
             one.job.state,
             quantity.NO_VALUE if one.job.shell_exit_code is None else str(one.job.shell_exit_code),
             quantity.duration(one.job.elapsed_s, app.language),
-            quantity.energy(one.energy_j, app.language),
+            _at_least(app, one.energy_j, at_least=one.at_least is not None),
         ]
         for one in found
     ]
@@ -174,8 +175,8 @@ def _show_over_allocated(app: App, found: Sequence[Finding]) -> None:
             one.job.name[:32],
             one.job.user or quantity.NO_VALUE,
             quantity.duration(one.job.elapsed_s, app.language),
-            quantity.energy(one.energy_j, app.language),
-            "; ".join(app.say(reason) for reason in one.reasons),
+            _at_least(app, one.energy_j, at_least=one.at_least is not None),
+            "; ".join(app.say(remark) for remark in one.remarks),
         ]
         for one in found
     ]
@@ -193,6 +194,11 @@ def _job_name(job: BatchJob | None) -> str:
     elif job.het_job_id is not None:
         name = f"{job.het_job_id}+{job.het_offset}"
     return plain(f"{name} r{job.restart_count}" if job.restart_count else name)
+
+
+def _at_least(app: App, energy_j: float | None, *, at_least: bool) -> str:
+    energy = quantity.energy(energy_j, app.language)
+    return app.say(_AT_LEAST, energy=energy) if at_least and energy_j is not None else energy
 
 
 def _count(number: int | None) -> str:

@@ -15,7 +15,6 @@ from greenai.core import labels, quantity
 from greenai.core.errors import ConfigError
 from greenai.core.job_nodes import MISSING_NODE
 from greenai.core.text import Text
-from greenai.core.vocabulary import RunState
 from greenai.slurm.merge import merge_job
 from greenai.store import open_store
 from greenai.store.jobs import is_imported
@@ -156,8 +155,8 @@ def _cells(app: App, record: RunRecord) -> list[str]:
 
 
 def _state(app: App, record: RunRecord) -> str:
-    """Return how it ended; of a job that did not end well, with Slurm's word, which says why."""
+    """Return how it ended; where Slurm's word is another than COMPLETED, with it: that says why."""
     state = app.say(labels.STATE[record.state])
-    if record.state is RunState.COMPLETED or record.accounting is None:
+    if record.accounting is None or record.accounting.state == "COMPLETED":
         return state
     return f"{state} ({record.accounting.state})"

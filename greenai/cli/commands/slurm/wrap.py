@@ -52,7 +52,8 @@ def build(app: App) -> click.Command:
         if parsed is None:
             raise ConfigError(_NO_SCRIPT.format(path=script), _FIRST_LINE.format(path=script))
         flush_stdout()
-        sys.stdout.buffer.write(wrapped(parsed, sys.executable, options).encode(errors="surrogateescape"))
+        shown = parsed.text if parsed.is_wrapped else wrapped(parsed, sys.executable, options)
+        sys.stdout.buffer.write(shown.encode(errors="surrogateescape"))
         return 0
 
     return Command(

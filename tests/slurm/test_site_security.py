@@ -1,0 +1,266 @@
+"""What users cannot do to a site's installation: to root's Epilog, to the collector, to the runs of others."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from greenai.core.batch_job import BatchJob
+from greenai.core.views import RunQuery
+from greenai.core.vocabulary import RunState
+from greenai.host.processes import start_ticks
+from greenai.ingest import ingest_spool
+from greenai.settings import load_settings
+from greenai.slurm.site import prolog
+from greenai.slurm.site.epilog import end_collector
+from greenai.slurm.site.files import BY_NAME
+from greenai.slurm.site.job import SiteJob
+from greenai.slurm.site.notes import JobNote
+from greenai.slurm.site.privileges import become
+from greenai.store import open_store
+from greenai.store.job_sums import job_sums
+from greenai.store.jobs import belongs
+
+from .test_site import PROLOG
+from .test_textfile import record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from greenai.store import Store
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="what root must not be led to do")
+
+NOBODY = pwd.getpwnam("nobody")
+DAEMON = pwd.getpwnam("daemon")
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    opened = open_store(load_settings().db)
+    yield opened
+    opened.close()
+
+
+# --- the Epilog and the collector
+
+
+def test_an_epilog_writes_into_nothing_but_a_pipe(tmp_path: Path) -> None:
+    target = tmp_path / "of root"
+    target.write_text("whole")
+    with target.open("r+") as file:
+        process = subprocess.Popen(["sleep", "30"], stdin=file)
+    ticks = start_ticks(process.pid)
+    assert ticks is not None
+    end_collector(JobNote("job-c-5-0", "/spool", 0, process.pid, ticks), 3)
+    assert process.wait(1) < 0
+    assert target.read_text() == "whole"
+
+
+def test_a_collector_is_its_users_alone_and_shut_to_debuggers() -> None:
+    code = (
+        "import os, sys\n"
+        "from greenai.slurm.site.privileges import become\n"
+        f"become({NOBODY.pw_uid}, {NOBODY.pw_gid}, [1, 2])\n"
+        "print('ready', flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin
+    assert process.stdout
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        folder = Path(f"/proc/{process.pid}")
+        said = dict(line.split(":\t", 1) for line in (folder / "status").read_text().splitlines())
+        assert said["Uid"].split() == [str(NOBODY.pw_uid)] * 4
+        assert said["Gid"].split() == [str(NOBODY.pw_gid)] * 4
+        assert said["Groups"].split() == ["1", "2"]
+        assert {int(said[kind], 16) for kind in ("CapPrm", "CapEff", "CapAmb")} == {0}
+        assert (folder / "fd").stat().st_uid == (folder / "mem").stat().st_uid == 0  # shut: prctl(2)
+    finally:
+        process.stdin.close()
+        process.stdout.close()
+        process.wait(5)
+
+
+def test_a_collector_that_stays_root_does_not_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("setgroups", "setresgid", "setresuid"):
+        monkeypatch.setattr(os, name, lambda *_: None)
+    with pytest.raises(PermissionError, match=f"not user {NOBODY.pw_uid}"):
+        become(NOBODY.pw_uid, NOBODY.pw_gid, [])
+
+
+def test_a_collector_that_cannot_become_the_user_measures_nothing() -> None:
+    powerless = ["setpriv", "--bounding-set=-setuid,-setgid", "--inh-caps=-all"]
+    command = [*powerless, sys.executable, "-I", "-m", "greenai.slurm.site", "collect", "65534", "65534"]
+    done = subprocess.run(command, capture_output=True, check=False, input=b"{}\n")
+    assert (done.returncode, done.stdout) == (0, b"")  # its Prolog hears no word
+
+
+# --- runs that name the jobs of others
+
+
+def test_folders_of_strangers_are_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(prolog, "log", logged.append)
+    job = SiteJob.of(PROLOG)
+    for number in ("", *(f"-{number}" for number in range(2, 10))):
+        (tmp_path / f"{job.run_id}{number}").mkdir()
+        os.chown(tmp_path / f"{job.run_id}{number}", DAEMON.pw_uid, 0)
+    with pytest.raises(FileExistsError, match="job 5"):
+        prolog._run_id(tmp_path, job)
+    assert len(logged) == 9
+    assert logged[0] == f"job 5: {tmp_path / job.run_id} is of user number {DAEMON.pw_uid}"
+
+
+def _belongs_to(folder: Path, user: pwd.struct_passwd) -> None:
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, user.pw_uid, user.pw_gid)
+
+
+def _run(journals: Any, run_id: str, user: pwd.struct_passwd, facts: Any = (), **meta: Any) -> Path:
+    slurm = {"cluster": "c", "job_id": "5", "restart_count": "0", "partition": "main", **dict(facts)}
+    folder: Path = journals.run(run_id, user="nobody", slurm=slurm, **meta)
+    _belongs_to(folder, user)
+    return folder
+
+
+def test_a_run_is_of_the_user_who_owns_its_files(journals: Any, store: Store) -> None:
+    claimed = {"owner": "nobody", "accounting": {"job_id": "5"}}  # no record with this could be read again
+    _run(journals, "job-c-5-0", DAEMON, claimed)
+    assert ingest_spool(store, load_settings()).taken == ("job-c-5-0",)
+    found = store.record("job-c-5-0")
+    assert (found.user, (found.slurm or {})["owner"], found.accounting) == ("daemon", "daemon", None)
+
+
+def test_roots_own_journals_are_believed(journals: Any, store: Store) -> None:
+    journals.run("aaaa0001", user="ada")
+    ingest_spool(store, load_settings())
+    assert store.record("aaaa0001").user == "ada"
+
+
+def test_an_ordinary_user_believes_his_journals(
+    journals: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _run(journals, "job-c-5-0", DAEMON)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    ingest_spool(store, load_settings())
+    found = store.record("job-c-5-0")
+    assert (found.user, "owner" in (found.slurm or {})) == ("nobody", False)
+
+
+def test_journals_of_others_in_a_folder_are_left_out(journals: Any, store: Store) -> None:
+    folder = _run(journals, "job-c-5-0", NOBODY)
+    (journal,) = folder.glob("*.jsonl")
+    other = folder / "forged-1.jsonl"
+    other.write_bytes(journal.read_bytes().replace(b'"host":"fake"', b'"host":"fake2"'))
+    os.chown(other, DAEMON.pw_uid, DAEMON.pw_gid)
+    (folder / "link-1.jsonl").symlink_to(other)
+    os.chown(folder / "link-1.jsonl", NOBODY.pw_uid, NOBODY.pw_gid, follow_symlinks=False)
+    ingest_spool(store, load_settings())
+    found = store.record("job-c-5-0")
+    assert found.hosts == ("fake",)
+    (said,) = [incident for incident in found.incidents if incident.code == "journals_of_others"]
+    assert "2" in str(said.message)
+
+
+def test_nobody_replaces_the_run_of_another(journals: Any, store: Store) -> None:
+    _run(journals, "job-c-5-0", NOBODY)
+    ingest_spool(store, load_settings())
+    (before,) = store.records(RunQuery())
+    _run(journals, "0bad", DAEMON, name="job-c-5-0")  # a run of this name hides no run of this id
+    folder = journals.spool / "job-c-5-0"
+    (folder / "ingested").unlink()
+    _belongs_to(folder, DAEMON)
+    report = ingest_spool(store, load_settings())
+    assert report.taken == ("0bad",)
+    (problem,) = report.problems
+    assert problem.code == "run_of_another_user"
+    assert all(word in str(problem.message) for word in ("daemon", "nobody", str(folder)))
+    assert before in store.records(RunQuery())
+
+
+def test_a_run_of_another_is_none_of_the_job() -> None:
+    forged = record("job-c-5-0", 1e9, user="eve", job_id="5", owner="eve")
+    own = record("job-c-5-0-2", 100.0, user="bob", job_id="5", owner="bob")
+    claimed = record("x", 1.0, user="root", job_id="5")  # in a container, unchecked: as ever
+    job = BatchJob(cluster="c", job_id="5", restart_count=0, name="train", state="COMPLETED", user="bob")
+    assert [belongs(run, job) for run in (forged, own, claimed)] == [False, True, True]
+    assert belongs(forged, replace(job, user=None))
+
+
+def test_a_forged_run_hides_no_steps_of_the_job(store: Store) -> None:
+    store.save(record("step", 70.0, user="bob", job_id="5", step_id="0", owner="bob"), [])
+    store.save(record("whole", 1.0, RunState.FAILED, user="eve", job_id="5", owner="eve"), [])
+    sums = {labels.user: of for labels, of in job_sums(store, by_user=True).by_labels.items()}
+    assert {user: sum(of.energy_j.values()) for user, of in sums.items()} == {"bob": 70.0, "eve": 1.0}
+
+
+# --- the service's copy
+
+
+def _copy(spool: Path, copy: Path) -> int:
+    """Run the service's rsync with the service's capabilities."""
+    text = BY_NAME["greenai-ingest.service"].text().replace("\\\n", " ")
+    lines = dict(line.split("=", 1) for line in text.splitlines() if line.startswith(("ExecStart=rsync", "Cap")))
+    command = lines["ExecStart"].replace("/shared/greenai/spool", str(spool))
+    command = command.replace("/var/lib/greenai/spool", str(copy))
+    rights = [f"+{word.removeprefix('CAP_').lower()}" for word in lines["CapabilityBoundingSet"].split()]
+    limited = ["setpriv", f"--bounding-set=-all,{','.join(rights)}", "--inh-caps=-all", "--no-new-privs"]
+    return subprocess.run([*limited, *shlex.split(command)], check=False).returncode
+
+
+def test_the_services_units_are_understood(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze here")
+    units = [tmp_path / name for name in ("greenai-ingest.service", "greenai-ingest.timer")]
+    for unit in units:
+        unit.write_text(BY_NAME[unit.name].text())
+    done = subprocess.run(["systemd-analyze", "verify", *units], check=False, capture_output=True, text=True)
+    assert [line for line in done.stderr.splitlines() if "greenai-ingest" in line] == []
+
+
+@pytest.mark.slow
+def test_the_services_copy(journals: Any, store: Store, tmp_path: Path) -> None:
+    spool, copy = journals.spool, tmp_path / "copy"
+    copy.mkdir(0o700)
+    folder = _run(journals, "job-c-5-0", NOBODY)
+    folder.chmod(0o700)
+    spool.chmod(0o1777)
+    (folder / "deep/er").mkdir(parents=True)
+    (folder / "deep/er/x.jsonl").write_text("{}")
+    (folder / "link.jsonl").symlink_to("/etc/passwd")
+    with (folder / "huge-1.jsonl").open("wb") as file:
+        file.truncate(2 << 30)
+    with (folder / "sparse-1.jsonl").open("wb") as file:
+        file.truncate(64 << 20)
+    assert _copy(spool, copy) == 0
+    there = copy / "job-c-5-0"
+    names = {path.name for path in there.iterdir()}
+    (journal,) = (path.name for path in folder.glob("fake-*.jsonl"))
+    assert names == {journal, "sparse-1.jsonl"}
+    assert there.stat().st_uid == (there / journal).stat().st_uid == NOBODY.pw_uid
+    assert (there / "sparse-1.jsonl").stat().st_blocks * 512 < 1 << 20
+    assert ingest_spool(store, load_settings(), copy).taken == ("job-c-5-0",)
+    assert store.record("job-c-5-0").user == "nobody"
+    # What grows is copied again; what was put beside it stays; what is gone goes with it.
+    with (folder / journal).open("ab") as file:
+        file.write(b'{"k":"note"}\n')
+    os.utime(folder / journal, (time.time() + 5,) * 2)
+    (there / "ingested").touch()
+    assert _copy(spool, copy) == 0
+    assert (there / journal).read_bytes() == (folder / journal).read_bytes()
+    assert (there / "ingested").exists()
+    subprocess.run(["rm", "-r", str(folder)], check=True)
+    assert _copy(spool, copy) == 0
+    assert list(copy.iterdir()) == []
