@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
-from dataclasses import asdict
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, delete, func, insert, select, update
+from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from greenai.core.errors import NotFoundError, StoreError
@@ -19,6 +16,7 @@ from greenai.store import rows
 from greenai.store import schema as s
 from greenai.store.chunks import decode
 from greenai.store.engine import connect, ready, shown
+from greenai.store.saving import add_footprint, now_ms, put, write_runs
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -26,13 +24,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from greenai.core.channel import Channel
-    from greenai.core.events import Metric
     from greenai.core.footprint import Cost, Emissions
     from greenai.core.record import RunRecord
     from greenai.store.chunks import Chunk, Sample
 
 MIN_PREFIX = 4
-_CHUNKS_AT_ONCE = 500  # 2 MB
 
 _FAILED = Text(
     de="Die Datenbank {url} hat abgelehnt: {reason}.",
@@ -78,11 +74,10 @@ class Store:
         """
         self.save_all([(record, channels)])
 
-    def save_all(self, runs: Iterable[tuple[RunRecord, Sequence[tuple[Channel, Iterable[Chunk]]]]]) -> None:
-        """Write several runs, each as ``save`` does, in one transaction."""
+    def save_all(self, runs: Sequence[tuple[RunRecord, Sequence[tuple[Channel, Iterable[Chunk]]]]]) -> None:
+        """Write some hundred runs at most, each as ``save`` does, in one transaction."""
         with self.writing() as connection:
-            for record, channels in runs:
-                _save(connection, record, channels)
+            write_runs(connection, runs)
 
     def page(self, query: RunQuery) -> RunPage:
         """Return a stretch of runs and the number of all that fit."""
@@ -139,7 +134,7 @@ class Store:
                 select(func.max(s.footprint.c.version)).where(s.footprint.c.run_id == run_id)
             ).scalar()
             sha256 = connection.execute(select(s.run.c.journal_sha256).where(s.run.c.id == run_id)).scalar_one()
-            _add_footprint(connection, run_id, (last or 0) + 1, emissions, cost, sha256)
+            add_footprint(connection, run_id, (last or 0) + 1, emissions, cost, sha256)
             connection.execute(update(s.run).where(s.run.c.id == run_id).values(location_g=emissions.location_g))
 
     def tag(self, run_id: str, tags: dict[str, str]) -> None:
@@ -147,7 +142,7 @@ class Store:
         with self.writing() as connection:
             keys = s.run_tag.c.key.in_(tags)
             connection.execute(delete(s.run_tag).where(s.run_tag.c.run_id == run_id, keys))
-            _insert(connection, s.run_tag, [{"run_id": run_id, "key": k, "value": v} for k, v in tags.items()])
+            put(connection, s.run_tag, [{"run_id": run_id, "key": k, "value": v} for k, v in tags.items()])
 
     def delete(self, run_id: str) -> None:
         """Remove a run and all that belongs to it."""
@@ -167,8 +162,8 @@ class Store:
         with self.writing() as connection:
             connection.execute(delete(s.baseline).where(s.baseline.c.task == task))
             if candidate is not None:
-                row = {"task": task, "candidate": candidate, "set_ms": _now_ms(), "set_by": user}
-                _insert(connection, s.baseline, [row])
+                row = {"task": task, "candidate": candidate, "set_ms": now_ms(), "set_by": user}
+                put(connection, s.baseline, [row])
 
     def _find(self, connection: Connection, reference: str) -> str:
         newest = s.run.c.started_ms.desc(), s.run.c.id.desc()
@@ -231,82 +226,3 @@ def open_store(url: str) -> Store:
         engine.dispose()
         raise
     return Store(engine)
-
-
-def _save(connection: Connection, record: RunRecord, channels: Sequence[tuple[Channel, Iterable[Chunk]]]) -> None:
-    values = rows.run_values(record)
-    _put_run(connection, values)
-    for table in s.OF_RUN:
-        connection.execute(delete(table).where(table.c.run_id == record.id))
-    pairs = zip(record.energy.channels, channels, strict=True)
-    _add(connection, s.channel, record.id, [rows.channel_values(row, c) for row, (c, _) in pairs])
-    _add(connection, s.window, record.id, [rows.window_values(window) for window in record.windows])
-    _add(connection, s.metric, record.id, [_values(metric) for metric in record.metrics])
-    _add(connection, s.incident, record.id, [rows.incident_values(i) for i in record.incidents])
-    _add(connection, s.request_total, record.id, [asdict(record.requests)] if record.requests else [])
-    _add(connection, s.service_hour, record.id, [asdict(hour) for hour in record.hours])
-    found = _chunk_rows(record.id, (chunks for _, chunks in channels))
-    while some := list(islice(found, _CHUNKS_AT_ONCE)):
-        _insert(connection, s.sample_chunk, some)
-    _keep_footprint(connection, record)
-
-
-def _put_run(connection: Connection, values: dict[str, Any]) -> None:
-    replace = update(s.run).where(s.run.c.id == values["id"]).values(values)
-    if connection.execute(replace).rowcount:
-        return
-    try:
-        with connection.begin_nested():
-            connection.execute(insert(s.run).values(values))
-    except IntegrityError:
-        # Another process has taken the same run in meanwhile; if not, the record itself is at fault.
-        if not connection.execute(replace).rowcount:
-            raise
-
-
-def _add(connection: Connection, table: Any, run_id: str, values: list[dict[str, Any]]) -> None:
-    _insert(connection, table, [{"run_id": run_id, "ordinal": i, **row} for i, row in enumerate(values)])
-
-
-def _chunk_rows(run_id: str, channels: Iterable[Iterable[Chunk]]) -> Iterator[dict[str, Any]]:
-    for index, chunks in enumerate(channels):
-        for ordinal, chunk in enumerate(chunks):
-            yield {"run_id": run_id, "channel": index, "ordinal": ordinal, **_values(chunk)}
-
-
-def _values(row: Metric | Chunk) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in row.__slots__}
-
-
-def _insert(connection: Connection, table: Any, values: list[dict[str, Any]]) -> None:
-    if values:
-        connection.execute(insert(table), values)
-
-
-def _keep_footprint(connection: Connection, record: RunRecord) -> None:
-    """Write the footprint of a run that is taken in; one that was computed for the same journals stays."""
-    if record.emissions is None or record.cost is None:
-        return
-    newest = select(s.footprint).where(s.footprint.c.run_id == record.id).order_by(s.footprint.c.version.desc())
-    last = connection.execute(newest.limit(1)).mappings().first()
-    if last is None:
-        _add_footprint(connection, record.id, 1, record.emissions, record.cost, record.journal.sha256)
-    elif last["journal_sha256"] == record.journal.sha256:
-        grams = update(s.run).where(s.run.c.id == record.id).values(location_g=last["location_g"])
-        connection.execute(grams)
-    else:
-        # The run went on: the same version over more energy.
-        connection.execute(delete(s.footprint).where(s.footprint.c.run_id == record.id))
-        _add_footprint(connection, record.id, 1, record.emissions, record.cost, record.journal.sha256)
-
-
-def _add_footprint(
-    connection: Connection, run_id: str, number: int, emissions: Emissions, cost: Cost, sha256: str
-) -> None:
-    values = rows.footprint_values(emissions, cost)
-    row = {"run_id": run_id, "version": number, "computed_ms": _now_ms(), "journal_sha256": sha256, **values}
-    connection.execute(insert(s.footprint).values(row))
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

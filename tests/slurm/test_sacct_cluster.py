@@ -65,7 +65,7 @@ def test_both_attempts_of_a_requeued_job(
     cluster.run("scontrol", "requeue", job)
     assert cluster.wait(job, 90) == "COMPLETED"
     data = imported(capsys, "--jobs", job)
-    assert [record["id"][-2:] for record in data["runs"]] == ["-0", "-1"]
+    assert [record["slurm"]["restart_count"] for record in data["runs"]] == ["0", "1"]
     assert [record["state"] for record in data["runs"]] == ["killed", "completed"]
     assert [record["slurm"]["accounting"]["state"] for record in data["runs"]] == ["REQUEUED", "COMPLETED"]
 
