@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import chain
 from math import isfinite
 from operator import add
@@ -108,15 +109,17 @@ def _checkpoint(line: dict[str, Any], t_ns: int) -> tuple[str | None, int]:
 
 
 def _opened(line: dict[str, Any]) -> ProcessLog:
+    host = str(line["host"])
     return ProcessLog(
         role=Role(line["role"]),
-        host=str(line["host"]),
+        host=host,
         pid=int(line["pid"]),
         wall_ns=int(line["wall_ns"]),
         mono_ns=int(line["t"]),
         interval_s=float(line["interval_s"]),
         meta=dict(line["meta"]),
-        channels=tuple(Channel.from_json(channel) for channel in line["channels"]),
+        # Damage may have hit either name of the host; figures are kept by one.
+        channels=tuple(replace(Channel.from_json(channel), host=host) for channel in line["channels"]),
     )
 
 

@@ -186,13 +186,15 @@ def test_without_workers_it_is_done_here(
     assert merged(three[0]) == at_once(three[0])
 
 
-def test_a_host_that_no_worker_can_do_says_why(three: tuple[Path, dict[Path, bytes]], two_workers: None) -> None:
-    path = next(iter(three[1]))
-    first, _, rest = path.read_bytes().partition(b"\n")
-    line = json.loads(first)
-    line["channels"][0]["host"] = "another"
-    path.write_bytes(json.dumps(line).encode() + b"\n" + rest)
-    with pytest.raises(KeyError, match="another"):
+def test_a_host_that_no_worker_can_do_says_why(
+    three: tuple[Path, dict[Path, bytes]], two_workers: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> Any:
+        raise LookupError("this host is broken")
+
+    monkeypatch.setattr(sys, "executable", "/bin/false")  # no worker answers
+    monkeypatch.setattr(workers, "take_host", broken)
+    with pytest.raises(LookupError, match="is broken"):
         merged(three[0])
 
 
