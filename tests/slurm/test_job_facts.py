@@ -118,7 +118,7 @@ def test_a_name_that_forges_another_user_is_no_answer() -> None:
         parse_text(recorded("22.05-forged.txt"))
 
 
-@pytest.mark.parametrize("place", ["JobName=s.sh", "WorkDir=/home/ada/work"])
+@pytest.mark.parametrize("place", ["JobName=s.sh", "WorkDir=/home/ada/jobs"])
 @pytest.mark.parametrize("forged", ["", "   JOB_GRES=gpu:9\n", "JobId=2 JobName=x\n", "   UserId=eve(0)\n"])
 def test_names_with_line_ends_give_no_job_another_node(place: str, forged: str) -> None:
     node = "     Nodes=d9 CPU_IDs=0 Mem=0 GRES=gpu:9(IDX:0-8)"
