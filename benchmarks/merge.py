@@ -138,6 +138,7 @@ def _template(
         for _ in range(seconds):
             machine.clock.advance(1 + sensors.noise.uniform(-0.003, 0.003))
             journal.readings(f.TICK, host.clock.mono_ns(), sensors.read(host.clock.mono_ns()))
+        machine.clock.advance(0.5)
         last = sensors.read(host.clock.mono_ns())
         journal.readings(f.STOP, host.clock.mono_ns(), last, state="completed", exit_code=0, error=None)
         journal.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.reading import CounterReading, Gap, PowerReading
@@ -21,6 +22,10 @@ from greenai.testing import FakeMachine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# On a busy machine any example may take long; pytest-timeout ends one that hangs.
+settings.register_profile("greenai", deadline=None)
+settings.load_profile("greenai")
 
 _FOREIGN = ("GREENAI_", "SLURM_", "CUDA_", "XDG_", "LC_", "LANG")
 

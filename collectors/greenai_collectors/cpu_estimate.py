@@ -47,7 +47,7 @@ from greenai.core.reading import CounterReading, Gap, Reading
 from greenai.core.text import Text
 from greenai.core.units import NS_PER_S, UJ_PER_J, UW_PER_W
 from greenai.host.allotment import CpuAllotment, cpu_allotment
-from greenai.host.cgroup import Cgroup, cgroup_cpu_us
+from greenai.host.cgroup_figures import cgroup_cpu_us
 from greenai.host.codecarbon_data import cpu_tdp_w
 from greenai.host.cpu import (
     busy_seconds,
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from greenai.host import Host
+    from greenai.host.cgroup import Cgroup
 
 METHOD_USER = "cpu_estimate_user_tdp"
 METHOD_TDP = "cpu_estimate_tdp"

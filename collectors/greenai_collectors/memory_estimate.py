@@ -3,9 +3,9 @@
 0.3725 W/GB is the figure of Green Algorithms (Lannelongue, Grealey, Inouye, Advanced Science 2021); ±50 %.
 
 The size is what is in use, so a big idle host is not billed to a small job: of a container or Slurm job, the
-memory of its own control group (without the page cache of files, see greenai.host.cgroup); else of the machine,
-MemTotal - MemAvailable. It is never more than what the container or job may have: the limit of the control group,
-or what Slurm was asked for (``--mem``, ``--mem-per-cpu``).
+memory of its own control group (without the page cache of files, see greenai.host.cgroup_figures); else of
+the machine, MemTotal - MemAvailable. It is never more than what the container or job may have: the limit of the
+control group, or what Slurm was asked for (``--mem``, ``--mem-per-cpu``).
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from greenai.core.reading import Gap, PowerReading, Reading
 from greenai.core.text import Text
 from greenai.core.units import BYTES_PER_GB, NS_PER_MS, UW_PER_W
 from greenai.host.allotment import MemoryAllotment, memory_allotment
-from greenai.host.cgroup import Cgroup, cgroup_memory_bytes
+from greenai.host.cgroup_figures import cgroup_memory_bytes
 from greenai.host.descriptors import Descriptor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from greenai.host import Host
+    from greenai.host.cgroup import Cgroup
 
 # Memory does not fill faster than an estimate of its power could tell; the kernel takes 8 us to add it up.
 _NEWS_NS = 50 * NS_PER_MS

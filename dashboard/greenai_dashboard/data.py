@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from greenai.core.record import RunRecord
-    from greenai.core.views import LivePage, RunPage, RunQuery, TaskView, TraceSeries
+    from greenai.core.views import LivePage, NodesTrace, RunPage, RunQuery, TaskView, TraceSeries
 
 
 class DashboardData(Protocol):
@@ -43,6 +43,14 @@ class DashboardData(Protocol):
         self, run_id: str, seconds: float, *, max_points: int = 2000, max_channels: int | None = None
     ) -> tuple[TraceSeries, ...]:
         """Return the same over the last ``seconds`` of a run that goes on; empty if nobody knows."""
+
+    def nodes_trace(
+        self, run_id: str, *, from_ms: float | None = None, to_ms: float | None = None
+    ) -> NodesTrace | None:
+        """Return the power over time of a run's nodes together; None if nothing is stored of it."""
+
+    def live_nodes_trace(self, run_id: str, seconds: float) -> NodesTrace | None:
+        """Return the same over the last ``seconds`` of a run that goes on; None if nobody knows."""
 
     def task_names(self) -> list[str]:
         """Return the names of all tasks."""

@@ -27,7 +27,7 @@ GRID_COLOUR = "rgba(128,136,144,0.22)"
 MAX_SHADED_WINDOWS = 40
 MAX_NAMED_WINDOWS = 12
 
-_MS_PER_UNIT: dict[TimeUnit, float] = {"s": 1e3, "min": 60e3, "h": 3600e3}
+MS_PER_UNIT: dict[TimeUnit, float] = {"s": 1e3, "min": 60e3, "h": 3600e3}
 _MINUTES_FROM_S = 300
 _HOURS_FROM_S = 3 * 3600
 
@@ -63,7 +63,7 @@ def trace_figure(
         revision: While it stays the same, lines the user has hidden stay hidden when they are loaded anew.
     """
     many_hosts = len({one.host for one in series}) > 1
-    per_unit = _MS_PER_UNIT[unit]
+    per_unit = MS_PER_UNIT[unit]
     lines = [
         {
             "type": "scatter",
@@ -83,7 +83,7 @@ def trace_figure(
     layout |= {
         "uirevision": revision,
         "hovermode": "x unified",
-        "shapes": _window_shapes(windows, start_ms, per_unit),
+        "shapes": window_shapes(windows, start_ms, per_unit),
         "xaxis": axis(axis_title.format(unit=unit).to(language)) | {"hoverformat": ",.2f"},
         "yaxis": axis(texts_run.TRACE_POWER_AXIS.to(language)) | {"rangemode": "tozero", "fixedrange": True},
     }
@@ -128,7 +128,7 @@ def shown_span(
         low, high = relayout.get("xaxis.range") or (None, None)
     if low is None or high is None:
         return None
-    per_unit = _MS_PER_UNIT[unit]
+    per_unit = MS_PER_UNIT[unit]
     return start_ms + float(low) * per_unit, start_ms + float(high) * per_unit
 
 
@@ -196,7 +196,14 @@ def _line_name(series: TraceSeries, language: Language, *, with_host: bool) -> s
     return escape(name, quote=False)  # plotly reads tags in names
 
 
-def _window_shapes(windows: Sequence[WindowEnergy], start_ms: float, per_unit: float) -> list[Figure]:
+def window_shapes(windows: Sequence[WindowEnergy], start_ms: float, per_unit: float) -> list[Figure]:
+    """Return the longest windows as shaded spans.
+
+    Args:
+        windows: All of them.
+        start_ms: Start of the run, epoch milliseconds.
+        per_unit: Milliseconds in the unit of the time axis.
+    """
     longest = sorted(windows, key=lambda window: window.duration_s, reverse=True)[:MAX_SHADED_WINDOWS]
     shapes = []
     for index, window in enumerate(sorted(longest, key=lambda window: window.started_ms)):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from greenai.core import labels
-from greenai_dashboard import texts
+from greenai.core import labels, quantity
+from greenai_dashboard import texts, texts_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,6 +90,14 @@ def table(
         tabIndex=0,
         **aria(label=label),
     )
+
+
+def more_rows(count: int, shown: int, language: Language) -> html.P | None:
+    """Say how much of a table is left out; nothing if all of it is there."""
+    if count <= shown:
+        return None
+    words = texts_run.MORE_ROWS.format(shown=shown, all=quantity.integer(count, language))
+    return html.P(words.to(language), className="muted")
 
 
 def with_code(text: str) -> list[Children]:

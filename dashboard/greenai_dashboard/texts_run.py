@@ -67,6 +67,27 @@ TRACE_CHANNELS_CUT = Text(
     de="Von {all} Kanälen sind die ersten {shown} gezeichnet.",
     en="Of {all} channels, the first {shown} are drawn.",
 )
+NODES_HELP = Text(
+    de="Oben die Summe über die Knoten, unten der Knoten mit der größten und der mit der kleinsten Leistung. Ein "
+    "Knoten ohne Messwert fehlt in der Summe; wie viele gezählt sind, steht am Zeiger. Ziehen vergrößert einen "
+    "Ausschnitt und lädt ihn feiner nach; Doppelklick zeigt wieder alles.",
+    en="Above, the sum over the nodes; below, the node with the most power and the one with the least. A node "
+    "without a reading is missing from the sum; the pointer tells how many are counted. Drag to enlarge a "
+    "stretch, which is then loaded in finer detail; double-click shows everything again.",
+)
+NODES_CUT = Text(
+    de="Gezeichnet sind {shown} von {all} Knoten, und die Summe ist die dieser Knoten.",
+    en="Drawn are {shown} of {all} nodes, and the sum is that of these nodes.",
+)
+NODES_SUM = Text(de="Summe", en="sum")
+NODES_SUM_OF = Text(de="Summe von {n} der {all} Knoten", en="sum of {n} of the {all} nodes")
+NODES = Text(de="Knoten", en="Nodes")
+NODES_THERE = Text(de="{n} Knoten", en="{n} nodes")
+NODES_GREATEST = Text(de="größter Knoten", en="greatest node")
+NODES_MEAN = Text(de="Mittel der Knoten", en="mean of the nodes")
+NODES_LEAST = Text(de="kleinster Knoten", en="least node")
+NODES_SUM_AXIS = Text(de="Summe (W)", en="Sum (W)")
+NODES_EACH_AXIS = Text(de="Je Knoten (W)", en="Each node (W)")
 TRACE_POWER_AXIS = Text(de="Leistung (W)", en="Power (W)")
 TRACE_TIME_AXIS = Text(de="Zeit seit Beginn ({unit})", en="Time since start ({unit})")
 TRACE_NOT_COUNTED = Text(de="nicht gezählt", en="not counted")

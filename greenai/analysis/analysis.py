@@ -7,12 +7,15 @@ import time
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
+from math import ceil
 from typing import TYPE_CHECKING
 
-from greenai.analysis.live import LiveRuns, live_trace
+from greenai.analysis.live import LiveRuns
+from greenai.analysis.live_trace import live_nodes_trace, live_trace
+from greenai.analysis.nodes_trace import nodes_trace
 from greenai.analysis.tasks import task_view
 from greenai.analysis.totals import report_view
-from greenai.analysis.trace import series
+from greenai.analysis.trace import intervals, series
 from greenai.carbon.footprint import footprint
 from greenai.core.errors import NotFoundError
 from greenai.core.text import Text
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
     from greenai.core.comparison import Margins
     from greenai.core.record import RunRecord
-    from greenai.core.views import ReportView, RunPage, TaskView, TraceSeries
+    from greenai.core.views import NodesTrace, ReportView, RunPage, TaskView, TraceSeries
     from greenai.settings import Settings
     from greenai.store import Store
 
@@ -35,6 +38,7 @@ _NAME_TASKS = Text(
     de="Läufe einer Aufgabe zuordnen: greenai run --task NAME -- …",
     en="Attach runs to a task: greenai run --task NAME -- ...",
 )
+_MOST_SAMPLES = 1_200_000  # to be read for one look at a run on many nodes: some three seconds
 
 
 class Analysis:
@@ -130,6 +134,29 @@ class Analysis:
             )
             return tuple(islice(found, max_channels))
 
+    def nodes_trace(
+        self, run_id: str, *, from_ms: float | None = None, to_ms: float | None = None
+    ) -> NodesTrace | None:
+        """Return the power over time of a run's nodes together; None if nothing is stored of it.
+
+        Of very many readings only those of some nodes, evenly picked, are added up; the answer says of how many.
+
+        Args:
+            run_id: Full id of the run.
+            from_ms: Only after this moment (epoch milliseconds).
+            to_ms: Only before it.
+        """
+        record = self.run(run_id)
+        nodes = sorted({channel.host for channel in record.energy.channels})
+        step = max(ceil(self._store.sample_count(run_id) / _MOST_SAMPLES), 1)
+        wanted = frozenset(nodes[::step])
+        begin_ms = record.started_ms if from_ms is None else from_ms
+        end_ms = record.started_ms + record.duration_s * 1000 if to_ms is None else to_ms
+        chosen = self._store.samples(run_id, lambda channel, counted: counted and channel.host in wanted)
+        with closing(chosen) as channels:
+            found = ((channel, intervals(channel, samples)) for channel, _, samples in channels)
+            return nodes_trace(found, (begin_ms, end_ms), len(nodes))
+
     def live(self, query: RunQuery) -> LivePage:
         """Return the runs of a query that go on, as their journals stand at this moment.
 
@@ -155,6 +182,18 @@ class Analysis:
             return live_trace(self._settings.spool / run_id, seconds, max_points, max_channels)
         except OSError:
             return ()
+
+    def live_nodes_trace(self, run_id: str, seconds: float) -> NodesTrace | None:
+        """Return the same over the last ``seconds`` of a run that goes on; None if its journals are not here.
+
+        Args:
+            run_id: Full id of the run.
+            seconds: How far back.
+        """
+        try:
+            return live_nodes_trace(self._settings.spool / run_id, seconds, len(self.run(run_id).hosts))
+        except OSError:
+            return None
 
     def task_names(self) -> list[str]:
         """Return the tasks that runs name."""

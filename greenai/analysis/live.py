@@ -9,17 +9,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from dataclasses import replace
 from math import floor
 from typing import TYPE_CHECKING
 
-from greenai.analysis.trace import series_of
-from greenai.core.energy_curve import EnergyInterval
-from greenai.core.outline import Outline
-from greenai.core.totals import energy_of, with_rest
-from greenai.core.traces import traces
-from greenai.core.units import NS_PER_MS, NS_PER_S
+from greenai.analysis.moment import POWER_S, Moment
 from greenai.core.views import LiveRun
 from greenai.core.vocabulary import Role
 from greenai.journal.tail import read_tail
@@ -28,14 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from greenai.core.channel import Quality
-    from greenai.core.cover import Key
-    from greenai.core.events import ProcessLog, RunLog
-    from greenai.core.traces import ChannelTrace, Span
-    from greenai.core.views import RunRow, TraceSeries
+    from greenai.core.events import RunLog
+    from greenai.core.views import RunRow
 
-POWER_S = 60
-"""Power now is the mean over this many seconds."""
 CURVE_S = 300
 STEP_S = 5
 # Beside the minute itself: readings before its start, from which the first difference begins.
@@ -97,7 +86,7 @@ class LiveRuns:
             return _out_of_reach(row)
         if _has_ended(log):
             return None
-        moment = _Moment.of(log, row.started_ms)
+        moment = Moment.of(log, row.started_ms)
         curve.extend(moment)
         interval_s = max(process.interval_s for process in log.processes)
         stale = log.silent_s > max(_STALE_S, _STALE_INTERVALS * interval_s)
@@ -111,130 +100,6 @@ class LiveRuns:
             t_ms=tuple(t_ms for t_ms, _ in curve.points),
             curve_w=tuple(power_w for _, power_w in curve.points),
         )
-
-
-def live_trace(
-    folder: Path, seconds: float, max_points: int | None, max_channels: int | None = None
-) -> tuple[TraceSeries, ...]:
-    """Return power over the last ``seconds`` of a run, channel by channel, from the ends of its journals.
-
-    Args:
-        folder: The run's folder in the spool.
-        seconds: How far back.
-        max_points: About how many points per channel; None for all.
-        max_channels: Only the first so many; a thousand nodes have thousands.
-
-    Raises:
-        OSError: The folder cannot be read.
-    """
-    log = read_tail(folder, seconds, max_journals=max_channels)  # each has one at least
-    if not log.processes:
-        return ()
-    moment = _Moment.of(log, started_ms=0, seconds=seconds)
-    found = (
-        series_of(
-            trace.channel,
-            _intervals(trace, moment.clocks[host]),
-            counted=(host, channel_id) in moment.chosen,
-            max_points=max_points,
-        )
-        for (host, channel_id), trace in moment.traces.items()
-        if trace.readings  # the rest of the node is no sensor
-    )
-    return tuple(islice(found, max_channels))
-
-
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    """The end of a run, accounted for.
-
-    Attributes:
-        traces: All its channels.
-        chosen: Those that are counted.
-        quality: The weakest quality among them.
-        methods: By which they are read.
-        spans: The stretch looked at on each host, on its monotonic clock.
-        clocks: A process of each host, to convert times.
-        started_ms: Start of the run, epoch milliseconds.
-    """
-
-    traces: dict[Key, ChannelTrace]
-    chosen: frozenset[Key]
-    quality: Quality | None
-    methods: tuple[str, ...]
-    spans: dict[str, Span]
-    clocks: dict[str, ProcessLog]
-    started_ms: int
-
-    @classmethod
-    def of(cls, log: RunLog, started_ms: int, seconds: float = POWER_S) -> _Moment:
-        """Account for the last ``seconds`` of a run; hosts that fell silent before the others are left out."""
-        clocks: dict[str, ProcessLog] = {}
-        for process in log.processes:
-            if process.host not in clocks or process.last_ns > clocks[process.host].last_ns:
-                clocks[process.host] = process
-        last_ns = {host: clock.wall_at(clock.last_ns) for host, clock in clocks.items()}
-        oldest_ns = max(last_ns.values()) - POWER_S * NS_PER_S
-        clocks = {host: clock for host, clock in clocks.items() if last_ns[host] >= oldest_ns}
-        spans = {
-            host: (
-                max(clock.last_ns - int(seconds * NS_PER_S), _mono_ns(clock, started_ms)),
-                clock.last_ns,
-            )
-            for host, clock in clocks.items()
-        }
-        terms, here = Outline.of(log.processes).terms, log.by_host()
-        found: dict[Key, ChannelTrace] = {}
-        for host, span in sorted(spans.items()):
-            found |= traces(here[host], span, terms.scope)
-        if terms.count_rest:  # else nothing is asked of it, and it takes as long as all the others
-            found = with_rest(found, spans, is_counted=True)
-        energy, chosen = energy_of(found, spans, terms.scope, count_rest=terms.count_rest)
-        methods = tuple(sorted({channel.method for channel in energy.channels if channel.counted}))
-        return cls(found, chosen, energy.quality, methods, spans, clocks, started_ms)
-
-    def power_w(self) -> float | None:
-        """Return the mean power of the counted channels over the whole stretch."""
-        return self._power_w({host: span[0] for host, span in self.spans.items()}, self._ends())
-
-    def power_until_w(self, t_ms: float, seconds: float) -> float | None:
-        """Return the mean power over the ``seconds`` before a moment; of slower sensors over one renewal."""
-        ends = {host: _mono_ns(clock, t_ms) for host, clock in self.clocks.items()}
-        begins = {
-            host: max(end_ns - int(seconds * NS_PER_S), _mono_ns(self.clocks[host], self.started_ms))
-            for host, end_ns in ends.items()
-        }
-        return self._power_w(begins, ends)
-
-    def energy_since_j(self, t_ms: float) -> float | None:
-        """Return the energy from a moment to the last reading; None if the journals' ends do not reach it."""
-        total_j = 0.0
-        for key in self.chosen:
-            trace, begin_ns = self.traces[key], _mono_ns(self.clocks[key[0]], t_ms)
-            if not trace.own.times_ns or begin_ns < trace.own.times_ns[0]:
-                return None
-            # Of less than a renewal nothing is known yet; it comes with the next one.
-            total_j += trace.own_energy(begin_ns, max(self.spans[key[0]][1], begin_ns)).energy_j or 0.0
-        return total_j
-
-    def last_ms(self) -> float:
-        """Return when all hosts had been read, epoch milliseconds."""
-        return min(clock.wall_at(clock.last_ns) for clock in self.clocks.values()) / NS_PER_MS
-
-    def _ends(self) -> dict[str, int]:
-        return {host: span[1] for host, span in self.spans.items()}
-
-    def _power_w(self, begins_ns: dict[str, int], ends_ns: dict[str, int]) -> float | None:
-        total_w = 0.0
-        for key in self.chosen:
-            trace, end_ns = self.traces[key], ends_ns[key[0]]
-            begin_ns = min(begins_ns[key[0]], end_ns - int((trace.channel.update_s or 0.0) * NS_PER_S))
-            amount = trace.own_energy(begin_ns, end_ns)
-            known_s = (end_ns - begin_ns) / NS_PER_S - amount.gap_s
-            if amount.energy_j is None or known_s <= 0:
-                return None
-            total_w += amount.energy_j / known_s
-        return total_w if self.chosen else None
 
 
 class _Curve:
@@ -253,7 +118,7 @@ class _Curve:
         missing_s = time.time() - min(drawn_s, taken_in_s) + _MARGIN_S
         return min(max(missing_s, POWER_S + _MARGIN_S), CURVE_S + _MARGIN_S)
 
-    def extend(self, moment: _Moment) -> None:
+    def extend(self, moment: Moment) -> None:
         """Add the points up to the last reading, one each ``STEP_S`` of the wall clock."""
         step_ms = STEP_S * 1e3
         last = floor(moment.last_ms() / step_ms)
@@ -276,7 +141,7 @@ def _out_of_reach(row: RunRow) -> LiveRun:
     return LiveRun(row, (), None, None, (), None)
 
 
-def _up_to_now(row: RunRow, moment: _Moment) -> RunRow:
+def _up_to_now(row: RunRow, moment: Moment) -> RunRow:
     """Bring duration and energy of a run from the last time it was taken in to its last reading."""
     taken_in_ms = row.started_ms + row.duration_s * 1e3
     more_j = moment.energy_since_j(taken_in_ms)
@@ -290,17 +155,3 @@ def _up_to_now(row: RunRow, moment: _Moment) -> RunRow:
         low_j=row.low_j * factor,
         high_j=row.high_j * factor,
     )
-
-
-def _intervals(trace: ChannelTrace, clock: ProcessLog) -> list[EnergyInterval]:
-    """Return what a channel's device took between its readings, on the wall clock (epoch ns)."""
-    amounts = ((a, b, trace.machine.between(a, b).energy_j) for a, b in pairwise(trace.machine.times_ns))
-    return [
-        EnergyInterval(clock.wall_at(a), clock.wall_at(b), None if energy_j is None else energy_j * 1e6)
-        for a, b, energy_j in amounts
-    ]
-
-
-def _mono_ns(clock: ProcessLog, t_ms: float) -> int:
-    """Return the monotonic time of a host at a moment of the wall clock (epoch milliseconds)."""
-    return clock.mono_ns + int(t_ms * NS_PER_MS) - clock.wall_ns

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greenai.core.channel import Kind
 from greenai.core.energy import integrate
 from greenai.core.energy_curve import EnergyInterval
-from greenai.core.reading import CounterReading, Gap, PowerReading
+from greenai.core.series import Series
 from greenai.core.units import NS_PER_MS, NS_PER_S
 from greenai.core.views import TraceSeries
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from greenai.core.channel import Channel
-    from greenai.core.reading import Reading
 
 # Marks lie a fraction of a millisecond beside a tick; a power over so short a time is mostly noise.
 _SHORTEST_NS = 20 * NS_PER_MS
@@ -33,15 +31,21 @@ def series(
         max_points: Keep about this many points, among them the least and the greatest of each stretch, so
             that short peaks stay visible; None keeps all.
     """
-    found = integrate(channel, [_reading(channel, sample) for sample in samples]).intervals
-    return series_of(channel, found, counted=counted, max_points=max_points)
+    return series_of(channel, intervals(channel, samples), counted=counted, max_points=max_points)
+
+
+def intervals(channel: Channel, samples: Sequence[tuple[int, int | None]]) -> Sequence[EnergyInterval]:
+    """Return what a channel's device took between its samples (epoch ns), see ``series``."""
+    numbers = [(t_ns, value) for t_ns, value in samples if value is not None]
+    failures = [(t_ns, "gap") for t_ns, value in samples if value is None]
+    return integrate(channel, Series(channel, numbers, failures)).intervals
 
 
 def series_of(
-    channel: Channel, intervals: Sequence[EnergyInterval], *, counted: bool, max_points: int | None
+    channel: Channel, found: Sequence[EnergyInterval], *, counted: bool, max_points: int | None
 ) -> TraceSeries:
     """Return the power of one channel over time from its intervals (epoch ns), see ``series``."""
-    merged = _merge(intervals)
+    merged = _merge(found)
     kept = _thin(merged, max_points) if max_points is not None else merged
     return TraceSeries(
         channel_id=channel.id,
@@ -54,15 +58,6 @@ def series_of(
         power_w=tuple(_power_w(interval) for interval in kept),
         energy_j=tuple(None if i.energy_uj is None else i.energy_uj / 1e6 for i in kept),
     )
-
-
-def _reading(channel: Channel, sample: tuple[int, int | None]) -> Reading:
-    t_ns, value = sample
-    if value is None:
-        return Gap(channel.id, t_ns, "gap")
-    if channel.kind is Kind.COUNTER:
-        return CounterReading(channel.id, t_ns, value)
-    return PowerReading(channel.id, t_ns, value)
 
 
 def _merge(found: Sequence[EnergyInterval]) -> list[EnergyInterval]:

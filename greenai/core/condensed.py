@@ -10,13 +10,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
-from operator import attrgetter, itemgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 from greenai.core.activity import Activity
 from greenai.core.channel import Kind
 from greenai.core.energy_curve import EnergyInterval
-from greenai.core.series import Failure, Number, Series
+from greenai.core.series import Series
 from greenai.core.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from greenai.core.energy_curve import EnergyCurve
     from greenai.core.events import ProcessLog
     from greenai.core.reading import Reading
+    from greenai.core.series import Number
     from greenai.core.traces import ChannelTrace, Span
 
 # What lies this far from an hour has no influence on it: pauses of gauges, steps of shares, faults of counters.
@@ -34,8 +35,6 @@ _MINUTE_NS = 60 * NS_PER_S
 _SAMPLE_END_NS = 1_000  # samples are kept to the microsecond
 
 UNKNOWN = "unknown_in_condensed"
-
-T = TypeVar("T", Number, Failure)
 
 Minute = tuple[int, int]
 """(known energy µJ, known time ns)."""
@@ -177,7 +176,8 @@ def as_readings(channel: Channel, intervals: Sequence[EnergyInterval]) -> Series
             series.failures.append((t0_ns, UNKNOWN))
         else:
             power_uw = round(energy_uj * NS_PER_S / (t1_ns - t0_ns))
-            series.numbers += [(t0_ns, power_uw), (max(t1_ns - _SAMPLE_END_NS, t0_ns), power_uw)]
+            series.add(t0_ns, power_uw)
+            series.add(max(t1_ns - _SAMPLE_END_NS, t0_ns), power_uw)
     return series
 
 
@@ -214,16 +214,10 @@ def _within(process: ProcessLog, span: Span) -> ProcessLog:
     readings: dict[str, Sequence[Reading]] = {}
     for channel in process.channels:
         series = Series.of(channel, process.readings[channel.id])
-        numbers, failures = _slice(series.numbers, span), _slice(series.failures, span)
-        readings[channel.id] = Series(channel, numbers, failures)
+        readings[channel.id] = series.within(*span)
     first = bisect_left(process.usages, span[0], key=attrgetter("t_mono_ns"))
     end = bisect_left(process.usages, span[1], key=attrgetter("t_mono_ns"))
     return replace(process, readings=readings, usages=process.usages[first:end])
-
-
-def _slice(samples: list[T], span: Span) -> list[T]:
-    first, end = (bisect_left(samples, t_ns, key=itemgetter(0)) for t_ns in span)
-    return samples[first:end]
 
 
 def _borders(span: Span) -> list[int]:

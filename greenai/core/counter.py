@@ -14,12 +14,12 @@ The rules, and why:
 from __future__ import annotations
 
 from collections import Counter
-from itertools import groupby
-from operator import le, sub
+from itertools import compress, groupby
+from operator import le, not_, sub
 from typing import TYPE_CHECKING
 
 from greenai.core.channel import Quality
-from greenai.core.energy_curve import EnergyInterval
+from greenai.core.energy_curve import EnergyInterval, EvenIntervals
 from greenai.core.reading import READ_JITTER_NS
 from greenai.core.units import NS_PER_S
 
@@ -42,7 +42,7 @@ _STANDSTILL_RENEWALS = 5
 _LEAST_POWER_UW = 100_000
 
 
-def counter_intervals(channel: Channel, series: Series) -> tuple[list[EnergyInterval], Counter[str]]:
+def counter_intervals(channel: Channel, series: Series) -> tuple[Sequence[EnergyInterval], Counter[str]]:
     """Return the energy between the readings of a counter, and how many were not believed, by reason.
 
     Args:
@@ -50,9 +50,9 @@ def counter_intervals(channel: Channel, series: Series) -> tuple[list[EnergyInte
         series: The readings.
     """
     if _stands_still(series):
-        return [], Counter({STANDS_STILL: len(series.numbers)})
+        return (), Counter({STANDS_STILL: len(series.values)})
     rejected: Counter[str] = Counter()
-    found = _plain_differences(channel, series.numbers)
+    found: Sequence[EnergyInterval] | None = _plain_differences(channel, series)
     if found is None:
         found = _differences(channel, series.numbers, rejected)
     return _without_standstill(channel, found, rejected), rejected
@@ -81,18 +81,21 @@ def counter_delta_uj(channel: Channel, before: Number, after: Number) -> int | N
 
 def _stands_still(series: Series) -> bool:
     """Say whether a counter never moved though it had the time: then it does not count, whatever it says."""
-    counts, estimated = series.numbers, series.channel.quality is Quality.ESTIMATED
-    if estimated or not counts or any(energy_uj != counts[0][1] for _, energy_uj in counts):
+    counts_uj, estimated = series.values, series.channel.quality is Quality.ESTIMATED
+    if estimated or not counts_uj or any(count_uj != counts_uj[0] for count_uj in counts_uj):
         return False
     times_ns = [t_ns for t_ns, _ in series.samples()]
     return times_ns[-1] - times_ns[0] >= _patience_ns(series.channel)
 
 
 def _without_standstill(
-    channel: Channel, found: list[EnergyInterval], rejected: Counter[str]
-) -> list[EnergyInterval]:
+    channel: Channel, found: Sequence[EnergyInterval], rejected: Counter[str]
+) -> Sequence[EnergyInterval]:
     """Make unknown what a counter says while it stands still for longer than anything does that is switched on."""
-    still_ns = sum(t1_ns - t0_ns for t0_ns, t1_ns, energy_uj in found if energy_uj == 0)
+    if isinstance(found, EvenIntervals):
+        still_ns = sum(compress(found.lengths_ns(), map(not_, found.energies_uj)))
+    else:
+        still_ns = sum(t1_ns - t0_ns for t0_ns, t1_ns, energy_uj in found if energy_uj == 0)
     if channel.quality is Quality.ESTIMATED or still_ns < _patience_ns(channel):
         return found
     result: list[EnergyInterval] = []
@@ -111,12 +114,12 @@ def _patience_ns(channel: Channel) -> float:
     return (_STANDSTILL_S + _STANDSTILL_RENEWALS * (channel.update_s or 0.0) + step_s) * NS_PER_S
 
 
-def _plain_differences(channel: Channel, counts: Sequence[Number]) -> list[EnergyInterval] | None:
+def _plain_differences(channel: Channel, series: Series) -> EvenIntervals | None:
     """Return what ``_differences`` does, much faster, where all readings follow from one another, as most do.
 
     None if one does not.
     """
-    times_ns, counts_uj = [t_ns for t_ns, _ in counts], [count_uj for _, count_uj in counts]
+    times_ns, counts_uj = series.times_ns, series.values
     lengths_ns = list(map(sub, times_ns[1:], times_ns))
     deltas_uj = list(map(sub, counts_uj[1:], counts_uj))
     if not lengths_ns or min(lengths_ns) <= 0:
@@ -126,11 +129,13 @@ def _plain_differences(channel: Channel, counts: Sequence[Number]) -> list[Energ
             return None
         if min(deltas_uj) < 0:
             deltas_uj = [delta_uj if delta_uj >= 0 else delta_uj + channel.wrap_uj for delta_uj in deltas_uj]
-    most_uw = channel.max_power_uw
-    plausible_uj = [most_uw * (length_ns + READ_JITTER_NS) // NS_PER_S for length_ns in lengths_ns]
-    if min(deltas_uj) < 0 or not all(map(le, deltas_uj, plausible_uj)):
+    if min(deltas_uj) < 0:
         return None
-    return list(map(EnergyInterval, times_ns, times_ns[1:], deltas_uj))
+    if max(deltas_uj) > _plausible_uj(channel, min(lengths_ns)):  # else none is implausible
+        plausible_uj = (_plausible_uj(channel, length_ns) for length_ns in lengths_ns)
+        if not all(map(le, deltas_uj, plausible_uj)):
+            return None
+    return EvenIntervals(times_ns, deltas_uj)
 
 
 def _differences(channel: Channel, counts: Sequence[Number], rejected: Counter[str]) -> list[EnergyInterval]:

@@ -15,7 +15,7 @@ from greenai.core.gauge import gauge_intervals
 from greenai.core.series import Series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from greenai.core.channel import Channel
     from greenai.core.energy_curve import EnergyInterval
@@ -31,7 +31,7 @@ class Integration:
         rejected: How many readings were rejected, by reason.
     """
 
-    intervals: tuple[EnergyInterval, ...]
+    intervals: Sequence[EnergyInterval]
     rejected: Mapping[str, int]
 
 
@@ -54,9 +54,10 @@ def integrate(
             default is ``max_gap_s``.
     """
     series = Series.of(channel, readings)
+    intervals: Sequence[EnergyInterval]
     if channel.kind is Kind.COUNTER:
         intervals, rejected = counter_intervals(channel, series)
     else:
         lost_s = max_gap_s if max_lost_s is None else max_lost_s
         intervals, rejected = gauge_intervals(series, max_gap_s, lost_s, span)
-    return Integration(tuple(intervals), {reason: count for reason, count in rejected.items() if count})
+    return Integration(intervals, {reason: count for reason, count in rejected.items() if count})

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from operator import sub
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 from greenai.core.reading import READ_JITTER_NS
 from greenai.core.units import NS_PER_MS, NS_PER_S, UJ_PER_J
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator
 
 # A highest power is that of a stretch of at least this length: over less, the jitter of the readings decides.
 _PEAK_NS = 100 * NS_PER_MS
@@ -30,6 +31,38 @@ class EnergyInterval(NamedTuple):
     t0_ns: int
     t1_ns: int
     energy_uj: float | None
+
+
+class EvenIntervals(Sequence[EnergyInterval]):
+    """Adjacent intervals, at least one, whose energy is known, as bare numbers: tuples take several times as long.
+
+    Attributes:
+        times_ns: Begin of the first interval, and the end of each.
+        energies_uj: Microjoules, by interval.
+    """
+
+    __slots__ = ("energies_uj", "times_ns")
+
+    def __init__(self, times_ns: Sequence[int], energies_uj: Sequence[float]) -> None:
+        self.times_ns = times_ns
+        self.energies_uj = energies_uj
+
+    def lengths_ns(self) -> Iterator[int]:
+        """Return how long each is."""
+        return map(sub, self.times_ns[1:], self.times_ns)
+
+    @overload
+    def __getitem__(self, index: int) -> EnergyInterval: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[EnergyInterval]: ...
+    def __getitem__(self, index: int | slice) -> EnergyInterval | Sequence[EnergyInterval]:
+        return list(self)[index]
+
+    def __iter__(self) -> Iterator[EnergyInterval]:
+        return map(EnergyInterval, self.times_ns, self.times_ns[1:], self.energies_uj)
+
+    def __len__(self) -> int:
+        return len(self.energies_uj)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +89,11 @@ class EnergyCurve:
             peak_w: The highest power, watts, that was seen where the intervals are too coarse to show it.
         """
         self._peak_w = peak_w
+        if isinstance(intervals, EvenIntervals):
+            self._t_ns: Sequence[int] = intervals.times_ns
+            self._known_uj = list(accumulate(intervals.energies_uj, initial=0.0))
+            self._known_ns = [t_ns - self._t_ns[0] for t_ns in self._t_ns]
+            return
         begins_ns, ends_ns, energies_uj = zip(*intervals, strict=True) if intervals else ((), (), ())
         known_uj: Iterable[float] = energies_uj
         known_ns: Iterable[int] = map(sub, ends_ns, begins_ns)

@@ -49,7 +49,8 @@ def gauge_intervals(
 def _believed(series: Series, rejected: Counter[str]) -> list[Number]:
     """Return the powers in order of time, with a mark where a reading failed or is not believed."""
     most_uw = series.channel.max_power_uw
-    powers_uw = [(t_ns, uw if 0 <= uw <= most_uw else _LOST) for t_ns, uw in series.numbers]
+    believed_uw = [power_uw if 0 <= power_uw <= most_uw else _LOST for power_uw in series.values]
+    powers_uw = list(zip(series.times_ns, believed_uw, strict=True))
     rejected[IMPLAUSIBLE_POWER] += sum(power_uw == _LOST for _, power_uw in powers_uw)
     return sorted(powers_uw + [(t_ns, _LOST) for t_ns, _ in series.failures])
 

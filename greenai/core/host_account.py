@@ -73,7 +73,7 @@ def account_host(
     peaks = may_have_been_unseen(here, span, terms.began_ns)
     sums, chosen = channel_sums(found, spans, count_rest=terms.count_rest, peaks=peaks)
     counted = [trace for key, trace in found.items() if key in chosen]
-    first_ns = [trace.readings.numbers[0][0] for trace in measured.values() if trace.readings.numbers]
+    first_ns = [trace.readings.times_ns[0] for trace in measured.values() if trace.readings.times_ns]
     own = (moment for process in here for moment in moments(process))
     result = HostAccount(
         host=host,

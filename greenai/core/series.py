@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from operator import itemgetter
+from operator import itemgetter, lt
 from typing import TYPE_CHECKING, overload
 
 from greenai.core.channel import Channel, Kind
@@ -26,18 +27,18 @@ class Series(Sequence[Reading]):
 
     Attributes:
         channel: The channel.
-        numbers: The readings that gave a number.
-        failures: Those that gave none.
+        times_ns: When there was a reading that gave a number, monotonic.
+        values: The numbers, µJ or µW; as many as there are times.
+        failures: The readings that gave none.
     """
 
-    __slots__ = ("channel", "failures", "numbers")
+    __slots__ = ("channel", "failures", "times_ns", "values")
 
-    def __init__(
-        self, channel: Channel, numbers: list[Number] | None = None, failures: list[Failure] | None = None
-    ) -> None:
+    def __init__(self, channel: Channel, numbers: Sequence[Number] = (), failures: Sequence[Failure] = ()) -> None:
         self.channel = channel
-        self.numbers = [] if numbers is None else numbers
-        self.failures = [] if failures is None else failures
+        self.times_ns = [t_ns for t_ns, _ in numbers]
+        self.values = [value for _, value in numbers]
+        self.failures = list(failures)
 
     @classmethod
     def of(cls, channel: Channel, readings: Iterable[Reading]) -> Series:
@@ -50,17 +51,45 @@ class Series(Sequence[Reading]):
                 series.failures.append((reading.t_mono_ns, reading.reason))
             elif isinstance(reading, CounterReading):
                 if channel.kind is Kind.COUNTER:
-                    series.numbers.append((reading.t_mono_ns, reading.energy_uj))
+                    series.add(reading.t_mono_ns, reading.energy_uj)
             elif channel.kind is Kind.POWER:
-                series.numbers.append((reading.t_mono_ns, reading.power_uw))
+                series.add(reading.t_mono_ns, reading.power_uw)
         return cls.merged(channel, [series])
 
     @classmethod
     def merged(cls, channel: Channel, parts: Iterable[Iterable[Reading]]) -> Series:
         """Return what several processes read of a channel; what they read at the same time in order of value."""
         series = [cls.of(channel, part) for part in parts]
-        numbers = sorted([number for each in series for number in each.numbers])
-        return cls(channel, numbers, sorted([failure for each in series for failure in each.failures]))
+        failures = sorted([failure for each in series for failure in each.failures])
+        filled = [each for each in series if each.times_ns]
+        if len(filled) == 1 and filled[0].is_rising():
+            merged = cls(channel, failures=failures)
+            merged.times_ns, merged.values = filled[0].times_ns[:], filled[0].values[:]
+            return merged
+        return cls(channel, sorted([number for each in filled for number in each.numbers]), failures)
+
+    @property
+    def numbers(self) -> list[Number]:
+        """The readings that gave a number, each with its time."""
+        return list(zip(self.times_ns, self.values, strict=True))
+
+    def add(self, t_ns: int, value: int) -> None:
+        """Add a reading that gave a number."""
+        self.times_ns.append(t_ns)
+        self.values.append(value)
+
+    def is_rising(self) -> bool:
+        """Say whether each number is later than the one before."""
+        return all(map(lt, self.times_ns, self.times_ns[1:]))
+
+    def within(self, t0_ns: int, t1_ns: int) -> Series:
+        """Return what was read from one time on and before another."""
+        found = Series(self.channel)
+        first, end = bisect_left(self.times_ns, t0_ns), bisect_left(self.times_ns, t1_ns)
+        found.times_ns, found.values = self.times_ns[first:end], self.values[first:end]
+        first, end = (bisect_left(self.failures, t_ns, key=_time_ns) for t_ns in (t0_ns, t1_ns))
+        found.failures = self.failures[first:end]
+        return found
 
     def samples(self) -> list[Number | Failure]:
         """Return numbers and failures together, in order of time."""
@@ -79,7 +108,7 @@ class Series(Sequence[Reading]):
         return map(self._reading, self.samples())
 
     def __len__(self) -> int:
-        return len(self.numbers) + len(self.failures)
+        return len(self.times_ns) + len(self.failures)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)

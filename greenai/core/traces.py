@@ -78,7 +78,7 @@ class ChannelTrace:
 class _Integrated:
     channel: Channel
     readings: Series
-    intervals: tuple[EnergyInterval, ...]
+    intervals: Sequence[EnergyInterval]
     lost: Mapping[str, int]
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from greenai.core.channel import Component, Quality
     from greenai.core.comparison import Candidate, Comparison
     from greenai.core.record import RunRecord
@@ -130,6 +132,31 @@ class TraceSeries:
     t_ms: tuple[float, ...]
     power_w: tuple[float | None, ...]
     energy_j: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodesTrace:
+    """Power over time of a run on many nodes, in even steps; None where no node was read.
+
+    Attributes:
+        nodes: How many nodes it is of.
+        of: How many the run has.
+        t_ms: Ends of the steps, epoch milliseconds.
+        there: How many nodes count in each step: those that were read.
+        sum_w: Mean power of these nodes together, watts.
+        least_w: That of the one with the least.
+        greatest_w: That of the one with the most.
+        parts_w: ``sum_w`` by component.
+    """
+
+    nodes: int
+    of: int
+    t_ms: tuple[float, ...]
+    there: tuple[int, ...]
+    sum_w: tuple[float | None, ...]
+    least_w: tuple[float | None, ...]
+    greatest_w: tuple[float | None, ...]
+    parts_w: Mapping[Component, tuple[float | None, ...]]
 
 
 @dataclass(frozen=True, slots=True)

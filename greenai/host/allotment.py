@@ -10,16 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from greenai.host.cgroup import (
-    Cgroup,
-    cgroup_cpu_us,
-    cgroup_memory_bytes,
-    cpu_limit,
-    cpuset,
-    is_container,
-    memory_limit_bytes,
-    own_cgroup,
-)
+from greenai.host.cgroup import Cgroup, is_container, own_cgroup
+from greenai.host.cgroup_figures import cgroup_cpu_us, cgroup_memory_bytes, cpu_limit, cpuset, memory_limit_bytes
 from greenai.host.cpu import logical_cpus
 from greenai.host.machine import once_per_host, read_text
 from greenai.host.slurm_cgroup import slurm_job_cgroup

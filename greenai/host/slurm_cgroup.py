@@ -19,16 +19,8 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from greenai.host.cgroup import (
-    CONTROLLERS,
-    UNIFIED,
-    Cgroup,
-    cgroup_memory_bytes,
-    cgroup_of_paths,
-    find_cgroup,
-    folder_of,
-    mounts_of,
-)
+from greenai.host.cgroup import CONTROLLERS, UNIFIED, Cgroup, cgroup_of_paths, find_cgroup, folder_of, mounts_of
+from greenai.host.cgroup_figures import cgroup_memory_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from greenai.core.events import ProcessLog
     from greenai.core.host_account import HostAccount
     from greenai.core.outline import Terms
-    from greenai.core.traces import ChannelTrace
+    from greenai.core.series import Series
     from greenai.journal.survey import Journal
     from greenai.store.chunks import Chunk, Sample
 
@@ -66,13 +66,14 @@ def take_host(task: HostTask, terms: Terms) -> HostTaken:
         raise ValueError(f"no usable journal in {task.journals[0][1].parts[0][0]}")
     account, traces, over = account_host(here, span_of(here), terms)
     zero_ns = here[0].wall_at(0)  # samples are kept on the wall clock
-    samples = tuple(((t.channel.host, t.channel.id), chunks(_samples(t), zero_ns)) for t in traces)
+    samples = tuple(((t.channel.host, t.channel.id), chunks(*_samples(t.readings), zero_ns)) for t in traces)
     return HostTaken(account, tuple((number, p.without_readings()) for number, p in found), over, samples)
 
 
-def _samples(trace: ChannelTrace) -> Sequence[Sample]:
-    """Return the readings of a channel on the monotonic clock."""
-    if not trace.readings.failures:
-        return trace.readings.numbers
-    gaps: list[Sample] = [(t_ns, None) for t_ns, _ in trace.readings.failures]
-    return sorted([*trace.readings.numbers, *gaps], key=itemgetter(0))
+def _samples(readings: Series) -> tuple[Sequence[int], Sequence[int | None]]:
+    """Return the readings of a channel: times on the monotonic clock, and values; None where one failed."""
+    if not readings.failures:
+        return readings.times_ns, readings.values
+    gaps: list[Sample] = [(t_ns, None) for t_ns, _ in readings.failures]
+    samples = sorted([*readings.numbers, *gaps], key=itemgetter(0))
+    return [t_ns for t_ns, _ in samples], [value for _, value in samples]

@@ -16,7 +16,7 @@ from greenai.core.text import Text
 from greenai.core.vocabulary import RunState
 from greenai.ingest.condense import condense
 from greenai.ingest.merge import merge
-from greenai.ingest.owner import owned, owner_of, refuse_anothers_run
+from greenai.ingest.owner import NOT_COUNTED, may_mark, owned, owner_of, refuse_anothers_run
 from greenai.ingest.pace import goes_on, is_due, is_over
 from greenai.ingest.spill import Spill
 from greenai.journal.reader import read_run
@@ -63,20 +63,37 @@ def ingest_spool(store: Store, settings: Settings, spool: Path | None = None) ->
     if is_own(stand_in):
         folders += unprocessed_runs(stand_in)
     for folder in folders:
-        try:
-            record = ingest_folder(store, settings, folder) if is_due(folder) else None
-        except StoreError as error:
-            if not isinstance(error, UnfitRecordError):
-                raise  # the database itself: no run would fare better
-            problems.append(_unreadable(folder, error.message))
-        except JournalError as error:
-            problems.append(Incident("run_of_another_user", error.message, error.remedy))
-        except Exception as error:  # noqa: BLE001  # a damaged file may hold anything
-            problems.append(_unreadable(folder, repr(error)))
-        else:
-            if record is not None:
-                taken.append(record.id)
+        found = try_folder(store, settings, folder) if _is_due(folder) else None
+        if isinstance(found, Incident):
+            problems.append(found)
+        elif found is not None:
+            taken.append(found.id)
     return IngestReport(tuple(taken), tuple(problems))
+
+
+def _is_due(folder: Path) -> bool:
+    try:
+        return is_due(folder)
+    except OSError:
+        return True  # trying it says what is wrong
+
+
+def try_folder(store: Store, settings: Settings, folder: Path) -> RunRecord | Incident | None:
+    """Take in one run as ``ingest_folder`` does; where that run alone is to blame that it fails, return why.
+
+    Raises:
+        StoreError: The database refuses: no run would fare better.
+    """
+    try:
+        return ingest_folder(store, settings, folder)
+    except StoreError as error:
+        if not isinstance(error, UnfitRecordError):
+            raise
+        return _unreadable(folder, error.message)
+    except JournalError as error:
+        return Incident(NOT_COUNTED, error.message, error.remedy)
+    except Exception as error:  # noqa: BLE001  # a damaged file may hold anything
+        return _unreadable(folder, repr(error))
 
 
 def _unreadable(folder: Path, reason: Text | str) -> Incident:
@@ -86,8 +103,9 @@ def _unreadable(folder: Path, reason: Text | str) -> Incident:
 def ingest_folder(store: Store, settings: Settings, folder: Path) -> RunRecord | None:
     """Take in one run; None if its journals hold nothing yet.
 
-    A run that still goes on is written as it stands and looked at again next time. Root takes in runs of others as
-    theirs, and leaves their journals as they are.
+    A run that still goes on is written as it stands and looked at again next time. Runs of others are taken in
+    as theirs, and their journals left as they are; where they could put links, nothing is written beside them, and
+    they are taken in each time.
 
     Raises:
         JournalError: It is one user's, and the run of this id in the database another's.
@@ -109,6 +127,8 @@ def ingest_folder(store: Store, settings: Settings, folder: Path) -> RunRecord |
         record = with_footprint(accounted(store, record), settings)
         store.save(record, [(channel, spill.of((channel.host, channel.id))) for channel in found.channels])
         remove_imported(store, record)
+    if not may_mark(folder, owner):
+        return record
     if record.state is RunState.RUNNING:
         goes_on(folder, time.perf_counter() - began_s)
     else:

@@ -1,4 +1,4 @@
-"""Whose a run is, where root takes in the journals of others: the file system knows, a journal only claims it.
+"""Whose a run is, where the journals of others are taken in: the file system knows, a journal only claims it.
 
 In a spool of everybody's, any user may make a folder of any run's name, with journals that say anything. What he
 cannot do is make files that are another's. Where nobody but the user himself or root wrote, nothing is checked.
@@ -18,6 +18,7 @@ from greenai.journal import format as f
 from greenai.store.run_user import stored_user
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from greenai.core.record import RunRecord
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
 # Among what is known of a batch job: whose its run is by the file system; and what only Slurm may say.
 OWNER, _ACCOUNTING = "owner", "accounting"
 
+NOT_COUNTED, OF_OTHERS = "run_of_another_user", "journals_of_others"
+"""Codes of incidents: a run that is none of its job, and journals that are none of their run."""
 _OF_OTHERS = Text(
-    de="{count} Journale im Ordner dieses Laufs gehören nicht {user}; sie wurden nicht gelesen.",
-    en="{count} journals in this run's folder are not {user}'s; they were not read.",
+    de="{count} Journale im Ordner dieses Laufs gehören nicht {user}; sie wurden nicht gelesen: {names}.",
+    en="{count} journals in this run's folder are not {user}'s; they were not read: {names}.",
 )
 _ANOTHERS_RUN = Text(
     de="{folder} gehört {user}; der Lauf dieser Kennung in der Datenbank gehört {other}. Nicht übernommen.",
@@ -36,10 +39,13 @@ _ANOTHERS_RUN = Text(
 )
 _REMOVE = Text(de="Ansehen, dann entfernen: rm -r {folder}", en="Look at it, then remove it: rm -r {folder}")
 _NOBODY = Text(de="niemandem", en="nobody")
+_MOST_NAMES = 5
+# Of files whose owner this machine does not know (user namespaces, squashed shares): /proc/sys/kernel/overflowuid.
+_NO_IDENTITY = 65534
 
 
 class Owner(NamedTuple):
-    """A user whose journals root takes in.
+    """A user whose journals another one takes in.
 
     Attributes:
         number: His number.
@@ -52,20 +58,41 @@ class Owner(NamedTuple):
     def wrote(self, path: Path) -> bool:
         """Say whether a file is his, or root's own (and no link to another that is)."""
         found = path.lstat()
-        of_root = found.st_uid == 0 and found.st_nlink == 1 and stat.S_ISREG(found.st_mode)
-        return of_root or (found.st_uid == self.number and path.stat().st_uid == self.number)
+        return self.has_written(path.stat() if found.st_uid == self.number else found)
+
+    def has_written(self, found: os.stat_result) -> bool:
+        """Say the same of an open file; a pipe, from which one could read for ever, is none."""
+        of_root = found.st_uid == 0 and found.st_nlink == 1
+        return stat.S_ISREG(found.st_mode) and (of_root or found.st_uid == self.number)
 
 
 def owner_of(folder: Path) -> Owner | None:
-    """Return whose a run's folder is; None if there is nothing to check: it is root's, or we are not root.
+    """Return whose a run's folder is; None if there is nothing to check: it is root's, or our own.
 
     Raises:
         OSError: The folder is gone.
     """
-    if os.geteuid() != 0:
-        return None
     number = folder.lstat().st_uid
-    return Owner(number, _login_name(number)) if number != 0 else None
+    if number in (0, os.geteuid()) or (number == _NO_IDENTITY and os.geteuid() != 0):
+        return None
+    return Owner(number, _login_name(number))
+
+
+def may_mark(folder: Path, owner: Owner | None) -> bool:
+    """Say whether we may write beside a run's journals: not where its user, or anybody, may put links.
+
+    Args:
+        folder: The run's folder.
+        owner: Whose it is, None for ourselves.
+
+    Raises:
+        OSError: The spool is gone.
+    """
+    if owner is None:
+        return True
+    spool = folder.parent.stat()
+    others = stat.S_IWGRP | stat.S_IWOTH if spool.st_uid == os.geteuid() else ~0
+    return not spool.st_mode & others
 
 
 def refuse_anothers_run(store: Store, folder: Path, owner: Owner) -> None:
@@ -88,15 +115,21 @@ def owned(record: RunRecord, folder: Path, owner: Owner) -> RunRecord:
     Raises:
         OSError: The folder cannot be read.
     """
-    left_out = sum(not owner.wrote(path) for path in folder.glob(f"*{f.SUFFIX}"))
+    left_out = [path for path in sorted(folder.glob(f"*{f.SUFFIX}")) if not owner.wrote(path)]
     facts = {key: value for key, value in (record.slurm or {}).items() if key != _ACCOUNTING}
-    said = Incident("journals_of_others", _OF_OTHERS.format(count=left_out, user=owner.name))
+    message = _OF_OTHERS.format(count=len(left_out), user=owner.name, names=name_files(left_out))
     return replace(
         record,
         user=owner.name,
         slurm={**facts, OWNER: owner.name} if record.slurm is not None else None,
-        incidents=(*record.incidents, *([said] if left_out else [])),
+        incidents=(*record.incidents, *([Incident(OF_OTHERS, message)] if left_out else [])),
     )
+
+
+def name_files(paths: Sequence[Path]) -> str:
+    """Return the names of the first files, each with its owner's number."""
+    names = [f"{path.name} ({path.lstat().st_uid})" for path in paths[:_MOST_NAMES]]
+    return ", ".join(names) + (", ..." if len(paths) > _MOST_NAMES else "")
 
 
 def _login_name(number: int) -> str:

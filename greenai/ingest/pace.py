@@ -7,6 +7,7 @@ process ends, or all fall silent, the run is due at once.
 from __future__ import annotations
 
 import os
+import stat
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -34,10 +35,13 @@ def is_due(folder: Path) -> bool:
     """
     marker = folder / _MARKER
     try:
-        wait_ns = marker.stat().st_mtime_ns - time.time_ns()
+        found = marker.stat()
+        if not stat.S_ISREG(found.st_mode):
+            return True  # somebody's pipe: it would be read for ever
         ended = marker.read_text()
     except FileNotFoundError:
         return True
+    wait_ns = found.st_mtime_ns - time.time_ns()
     silent_ns = time.time_ns() - newest_journal_ns(folder)
     # A wait longer than the longest: somebody set the clock back.
     waits = 0 < wait_ns <= _LONGEST_NS and silent_ns <= SILENCE_S * NS_PER_S

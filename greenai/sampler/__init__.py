@@ -1,7 +1,8 @@
 """Sampling: the opened sensors of a host, and the loop that reads them into a journal."""
 
 from greenai.sampler.loop import SamplerThread, sample
-from greenai.sampler.sensors import Sensors, open_sensors
+from greenai.sampler.opening import open_sensors
+from greenai.sampler.sensors import Sensors
 from greenai.sampler.slow import SlowSampler
 from greenai.sampler.usage import UsageReader, resolve_scope
 

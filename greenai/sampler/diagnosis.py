@@ -14,7 +14,7 @@ from greenai.core.events import ProcessLog, RunLog, Stop
 from greenai.core.reading import Gap
 from greenai.core.text import Text
 from greenai.core.vocabulary import Role, RunState, Scope
-from greenai.sampler.sensors import offered, open_probed, probe_all
+from greenai.sampler.opening import offered, open_probed, probe_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from greenai.core.run_energy import Energy
     from greenai.host import Host
     from greenai.plugins import LoadedCollectors
-    from greenai.sampler.sensors import ProbedCollector, Sensors
+    from greenai.sampler.opening import ProbedCollector
+    from greenai.sampler.sensors import Sensors
 
 _PAUSE_S = 0.1
 _SLOWEST_S = 6.0

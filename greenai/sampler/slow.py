@@ -10,7 +10,7 @@ from greenai.journal.writer import JournalWriter
 from greenai.plugins import load_collectors
 from greenai.sampler.guard import start_quietly
 from greenai.sampler.loop import sample
-from greenai.sampler.sensors import open_sensors
+from greenai.sampler.opening import open_sensors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,13 +11,8 @@ from greenai.core.text import Text
 from greenai.core.usage import Usage
 from greenai.core.vocabulary import Scope
 from greenai.host.allotment import cpu_allotment
-from greenai.host.cgroup import (
-    cgroup_cpu_us,
-    cgroup_memory_bytes,
-    cgroup_pids,
-    is_container,
-    own_cgroup,
-)
+from greenai.host.cgroup import cgroup_pids, is_container, own_cgroup
+from greenai.host.cgroup_figures import cgroup_cpu_us, cgroup_memory_bytes
 from greenai.host.cpu import busy_seconds
 from greenai.host.machine import read_text
 from greenai.host.processes import cpu_time_us, memory_bytes, process_tree

@@ -8,17 +8,17 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from greenai.core.errors import GreenAIError, JournalError, NotFoundError
+from greenai.core.collector import Incident
+from greenai.core.errors import GreenAIError, NotFoundError
 from greenai.core.text import Text
 from greenai.core.units import NS_PER_MS
 from greenai.host import this_host
-from greenai.host.files import make_folder
+from greenai.host.facts import user_name
 from greenai.ingest import ingest_spool
-from greenai.ingest.ingest import ingest_folder
+from greenai.ingest.ingest import try_folder
 from greenai.journal.format import SUFFIX
 from greenai.journal.spool import second_spool
 from greenai.slurm.accounting.ask import Period, ask_accounts, ask_site
@@ -26,14 +26,19 @@ from greenai.slurm.accounting.importing import import_accounts
 from greenai.slurm.accounting.jobs import read_accounts
 from greenai.slurm.accounting.table import NotATableError
 from greenai.slurm.ask import ask_job
+from greenai.slurm.claims import JobUser
+from greenai.slurm.fetch import fetch
 from greenai.store.job_runs import runs_of_job
+from greenai.store.jobs import stored_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from greenai.core.record import RunRecord
+    from greenai.host import Host
     from greenai.settings import Settings
+    from greenai.slurm.accounting.jobs import Accounts
     from greenai.store import Store
 
 _UNKNOWN = Text(
@@ -53,9 +58,23 @@ _SOMEBODY_ELSES = Text(
     "greenai slurm merge {job} --from FOLDER",
 )
 
+_LONGEST_LINE = 1 << 24
 
-def merge_job(store: Store, settings: Settings, reference: str, folders: Sequence[Path] = ()) -> list[RunRecord]:
-    """Take all that was written of a job into the database; return its runs by element of the array, oldest first.
+
+class MergedJob(NamedTuple):
+    """What there is of a job.
+
+    Attributes:
+        records: Its runs by element of the array, oldest first.
+        refused: What names the job but was left out, and why.
+    """
+
+    records: list[RunRecord]
+    refused: tuple[Incident, ...]
+
+
+def merge_job(store: Store, settings: Settings, reference: str, folders: Sequence[Path] = ()) -> MergedJob:
+    """Take all that was written of a job into the database.
 
     Args:
         store: The database.
@@ -64,64 +83,65 @@ def merge_job(store: Store, settings: Settings, reference: str, folders: Sequenc
         folders: Further spools, of nodes that do not share ours; their journals are copied into it.
 
     Raises:
-        NotFoundError: Nothing was written of this job.
+        NotFoundError: Nothing was written of this job by its user.
         OSError: A folder cannot be read, or the spool not be written.
         StoreError: The database refuses.
     """
+    host = this_host(settings.knowledge)
+    accounts = _accounts(host, reference)
+    stored = stored_jobs(store, [reference.partition("_")[0]])
+    known = [*accounts.jobs, *accounts.unfinished, *stored] if accounts is not None else stored
+    user = JobUser(reference, known, lambda: _asked_user(host, reference))
+    said: list[Incident] = []
     for folder in folders:
-        _fetch(folder, settings.spool, reference)
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+        said += fetch(_runs_in(folder, reference), settings.spool, SUFFIX, user)
     ingest_spool(store, settings)
     # Whatever was taken in already, and into which database.
     for spool in (settings.spool, second_spool(settings.spool)):
         for run in _runs_in(spool, reference):
-            with suppress(JournalError):  # another user's, under the name of this run
-                ingest_folder(store, settings, run)
-    _put_accounting(store, settings, reference)
-    records = runs_of_job(store, reference)
+            found = try_folder(store, settings, run)
+            said += [found] if isinstance(found, Incident) else []
+    if accounts is not None:
+        with suppress(GreenAIError):
+            import_accounts(store, settings, accounts, ask_site(host, settings.cpu_tdp_w))
+    records, refused = user.sift(runs_of_job(store, reference), None if os.geteuid() == 0 else user_name(host))
+    said += refused
     if not records:
         message = _UNKNOWN.format(job=reference, spool=settings.spool)
-        raise NotFoundError(message, _whose(reference))
-    return sorted(records, key=lambda record: (_element(record), record.started_ms))
+        if said:
+            message = Text.each(
+                lambda language: " ".join(text.to(language) for text in (message, *(i.message for i in said)))
+            )
+        raise NotFoundError(message, _whose(host, reference))
+    return MergedJob(sorted(records, key=lambda record: (_element(record), record.started_ms)), tuple(said))
 
 
-def _put_accounting(store: Store, settings: Settings, reference: str) -> None:
-    """Take in what Slurm's accounting says of a job: how it ended, if nobody lived to say so."""
-    host = this_host(settings.knowledge)
+def _accounts(host: Host, reference: str) -> Accounts | None:
+    """Return what Slurm's accounting says of a job: how it ended, if nobody lived to say so, and whose it is."""
     with suppress(GreenAIError, NotATableError):
-        accounts = read_accounts(ask_accounts(host, Period(jobs=reference)), host.clock.wall_ns() // NS_PER_MS)
-        import_accounts(store, settings, accounts, ask_site(host, settings.cpu_tdp_w))
+        return read_accounts(ask_accounts(host, Period(jobs=reference)), host.clock.wall_ns() // NS_PER_MS)
+    return None
 
 
 def _element(record: RunRecord) -> int:
-    number = (record.slurm or {}).get("array_task_id", "")
+    number = str((record.slurm or {}).get("array_task_id", ""))
     return int(number) if number.isdecimal() else 0
 
 
-def _whose(reference: str) -> Text:
+def _whose(host: Host, reference: str) -> Text:
     """Say what may be the matter with a job of which nothing is known; Slurm may know its user."""
-    with suppress(GreenAIError, ValueError):
-        user = ask_job(this_host(), int(reference.partition("_")[0]))[0].user_name
-        if user is not None and user != os.environ.get("USER", user):
-            return _SOMEBODY_ELSES.format(job=reference, user=user)
+    user = _asked_user(host, reference)
+    if user is not None and user != os.environ.get("USER", user):
+        return _SOMEBODY_ELSES.format(job=reference, user=user)
     return _TRACKED_BY.format(job=reference)
 
 
-def _fetch(folder: Path, spool: Path, reference: str) -> None:
-    """Copy a job's journals that we do not have, or have less of.
-
-    Raises:
-        OSError: A folder cannot be read or written.
-    """
-    if not folder.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
-    for run in _runs_in(folder, reference):
-        make_folder(spool / run.name)
-        for path in _journals(run):
-            target = spool / run.name / path.name
-            if not target.exists() or target.stat().st_size < path.stat().st_size:
-                unfinished = target.with_name(f".{target.name}.part")
-                shutil.copyfile(path, unfinished)
-                unfinished.replace(target)
+def _asked_user(host: Host, reference: str) -> str | None:
+    with suppress(GreenAIError, ValueError):
+        return ask_job(host, int(reference.partition("_")[0]))[0].user_name
+    return None
 
 
 def _runs_in(spool: Path, reference: str) -> list[Path]:
@@ -141,7 +161,7 @@ def _is_of(journal: Path, reference: str) -> bool:
     number, _, element = reference.partition("_")
     try:
         with journal.open("rb") as file:
-            facts = json.loads(file.readline())["meta"].get("slurm") or {}
+            facts = json.loads(file.readline(_LONGEST_LINE))["meta"].get("slurm") or {}
     except (OSError, ValueError, KeyError, AttributeError):
         return False
     in_array = facts.get("array_job_id") == number and element in ("", facts.get("array_task_id"))

@@ -10,12 +10,12 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
-from itertools import accumulate, chain
+from itertools import accumulate
 from operator import sub
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 CHUNK_SAMPLES = 600
 _CODEC = 1
@@ -36,44 +36,38 @@ class Chunk:
     data: bytes
 
 
-def chunks(samples: Sequence[Sample], zero_ns: int = 0) -> list[Chunk]:
-    """Return the samples of a channel, in order of time, as chunks.
+def chunks(times_ns: Sequence[int], values: Sequence[int | None], zero_ns: int = 0) -> list[Chunk]:
+    """Return the samples of a channel as chunks.
 
     Args:
-        samples: All of them.
-        zero_ns: What is to be added to their times, nanoseconds.
+        times_ns: When they were taken, in order.
+        values: µJ or µW, one for each time; None is a gap.
+        zero_ns: What is to be added to the times, nanoseconds.
     """
-    return [
-        Chunk(
-            (zero_ns + stretch[0][0]) // _NS_PER_MS,
-            (zero_ns + stretch[-1][0]) // _NS_PER_MS,
-            len(stretch),
-            encode(stretch, zero_ns),
-        )
-        for stretch in split(samples)
-    ]
+    found = []
+    for start in range(0, len(times_ns), CHUNK_SAMPLES):
+        stretch = slice(start, start + CHUNK_SAMPLES)
+        part_ns = times_ns[stretch]
+        first_ms, last_ms = ((zero_ns + t_ns) // _NS_PER_MS for t_ns in (part_ns[0], part_ns[-1]))
+        found.append(Chunk(first_ms, last_ms, len(part_ns), encode(part_ns, values[stretch], zero_ns)))
+    return found
 
 
-def split(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
-    """Cut samples into stretches of one chunk each."""
-    for start in range(0, len(samples), CHUNK_SAMPLES):
-        yield samples[start : start + CHUNK_SAMPLES]
-
-
-def encode(samples: Sequence[Sample], zero_ns: int = 0) -> bytes:
+def encode(times_ns: Sequence[int], values: Sequence[int | None], zero_ns: int = 0) -> bytes:
     """Compress a stretch of samples. Times are kept to the microsecond.
 
     A value of 2^62 or more (a sensor's sentinel) becomes a gap.
 
     Args:
-        samples: The stretch.
-        zero_ns: What is to be added to their times, nanoseconds.
+        times_ns: When they were taken, in order.
+        values: µJ or µW, one for each time; None is a gap.
+        zero_ns: What is to be added to the times, nanoseconds.
 
     Raises:
         ValueError: A time is beyond int64.
     """
-    gaps, filled = _without_gaps([value for _, value in samples])
-    times = [(zero_ns + t_ns) // _NS_PER_US for t_ns, _ in samples]
+    gaps, filled = _without_gaps(values)
+    times = [(zero_ns + t_ns) // _NS_PER_US for t_ns in times_ns]
     try:
         blocks = gaps + _pack(_differences(times)) + _pack(_differences(filled))
     except struct.error as error:
@@ -124,7 +118,7 @@ def _without_gaps(values: Sequence[int | None]) -> tuple[bytes, list[int]]:
 
 
 def _differences(numbers: Sequence[int]) -> list[int]:
-    return list(map(sub, numbers, chain([0], numbers)))
+    return [*numbers[:1], *map(sub, numbers[1:], numbers)]
 
 
 def _pack(numbers: Sequence[int]) -> bytes:

@@ -19,7 +19,7 @@ from greenai.store.engine import connect, ready, shown
 from greenai.store.saving import add_footprint, now_ms, put, write_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -103,8 +103,15 @@ class Store:
             row = connection.execute(select(s.run).where(s.run.c.id == run_id)).mappings().all()
             return q.records(connection, row)[0]
 
-    def samples(self, run_id: str) -> Generator[tuple[Channel, bool, list[Sample]]]:
-        """Return one by one each channel of a run, whether it is counted, and its samples (epoch ns, µJ or µW)."""
+    def samples(
+        self, run_id: str, wanted: Callable[[Channel, bool], bool] = lambda _channel, _counted: True
+    ) -> Generator[tuple[Channel, bool, list[Sample]]]:
+        """Return one by one each channel of a run, whether it is counted, and its samples (epoch ns, µJ or µW).
+
+        Args:
+            run_id: Its id.
+            wanted: Says of a channel, and whether it is counted, whether to return it; default is all.
+        """
         from greenai.core.channel import Channel
 
         of_run = s.channel.c.run_id == run_id
@@ -113,13 +120,22 @@ class Store:
             for index, definition, counted in connection.execute(
                 select(*columns).where(of_run).order_by(s.channel.c.ordinal)
             ).all():
+                channel = Channel.from_json(definition)
+                if not wanted(channel, bool(counted)):
+                    continue
                 chunks = connection.execute(
                     select(s.sample_chunk.c.data, s.sample_chunk.c.count)
                     .where(s.sample_chunk.c.run_id == run_id, s.sample_chunk.c.channel == index)
                     .order_by(s.sample_chunk.c.ordinal)
                 )
                 samples = [sample for data, count in chunks for sample in decode(data, count)]
-                yield Channel.from_json(definition), bool(counted), samples
+                yield channel, bool(counted), samples
+
+    def sample_count(self, run_id: str) -> int:
+        """Return how many samples are kept of a run."""
+        count = func.sum(s.sample_chunk.c.count)
+        with self.reading() as connection:
+            return connection.execute(select(count).where(s.sample_chunk.c.run_id == run_id)).scalar() or 0
 
     def task_names(self) -> list[str]:
         """Return the tasks that runs name."""

@@ -50,6 +50,9 @@ def remarks(view: ReportView, language: Language) -> tuple[str, ...]:
     if any(assumed):
         remark = texts.PUE_ASSUMED_REMARK if all(assumed) else texts.PUE_PARTLY_ASSUMED_REMARK
         sentences.append(remark.to(language))
+    incomplete = _incomplete(view)
+    if incomplete:
+        sentences.append(counted(incomplete, texts.INCOMPLETE_ONE, texts.INCOMPLETE_MANY, language))
     if totals.runs_without_energy:
         sentences.append(
             counted(totals.runs_without_energy, texts.ENERGY_MISSING_ONE, texts.ENERGY_MISSING_MANY, language)
@@ -81,7 +84,15 @@ def _energy_lines(view: ReportView, language: Language) -> tuple[str, ...]:
         scale = EnergyScale.of([totals.energy_j])
         bounds = f"{scale.span(totals.low_j, totals.high_j, language)}\u202f{scale.unit}"
         lines.append(texts.ABOUT_95.format(interval=bounds).to(language))
-    return (*lines, _measured(view, language))
+    lines.append(_measured(view, language))
+    if _incomplete(view):
+        lines.append(texts.LOWER_BOUND.to(language))
+    return tuple(lines)
+
+
+def _incomplete(view: ReportView) -> int:
+    """Return how many runs took more than is known."""
+    return sum(record.incomplete and record.energy_j is not None for record in view.records)
 
 
 def _measured(view: ReportView, language: Language) -> str:

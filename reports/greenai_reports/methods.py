@@ -10,6 +10,7 @@ from greenai.core.quantity import NO_VALUE, integer
 from greenai_reports import texts
 from greenai_reports.model import Column, IncidentPart, Table
 from greenai_reports.tasks import quality_in_words
+from greenai_reports.texts_methods import METHODS
 from greenai_reports.wording import clean, counted, deviation, say, share
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from greenai.core.run_energy import ChannelEnergy
     from greenai.core.text import Language
 
+MOST_WORDINGS = 6  # of one kind of incident
 _QUALITIES = tuple(Quality)
 
 
@@ -35,7 +37,7 @@ def methods_table(records: Sequence[RunRecord], language: Language) -> Table:
     rows = []
     for (quality, method, component), found in sorted(channels.items()):
         energy_j = sum(channel.energy_j or 0.0 for _, channel in found)
-        known = texts.METHODS.get(method)
+        known = METHODS.get(method)
         rows.append(
             (
                 known.to(language) if known else clean(method, 60),
@@ -71,7 +73,7 @@ def _uncertainty(channels: Sequence[ChannelEnergy], language: Language) -> str:
 
 
 def incidents(records: Sequence[RunRecord], language: Language) -> tuple[IncidentPart, ...]:
-    """Return each incident once, the most frequent first; of several wordings the most frequent."""
+    """Return each kind of incident once, the most frequent first; so with its wordings, which name the places."""
     runs: dict[str, set[str]] = defaultdict(set)
     wordings: dict[str, Counter[Incident]] = defaultdict(Counter)
     for record in records:
@@ -80,10 +82,16 @@ def incidents(records: Sequence[RunRecord], language: Language) -> tuple[Inciden
             wordings[incident.code][incident] += 1
     parts = []
     for code in sorted(runs, key=lambda code: (-len(runs[code]), code)):
-        incident = wordings[code].most_common(1)[0][0]
+        found = [incident for incident, _ in wordings[code].most_common()]
+        remedy = next((incident.remedy for incident in found if incident.remedy), None)
         heading = counted(len(runs[code]), texts.INCIDENT_ONE, texts.INCIDENT_MANY, language, code=clean(code, 60))
-        remedy = texts.REMEDY.format(remedy=say(incident.remedy, language)).to(language) if incident.remedy else ""
-        parts.append(IncidentPart(heading, say(incident.message, language), remedy))
+        messages = list(dict.fromkeys(say(incident.message, language) for incident in found))
+        said = messages if len(messages) <= MOST_WORDINGS else messages[: MOST_WORDINGS - 1]
+        if len(said) < len(messages):
+            left = integer(len(messages) - len(said), language)
+            said = [*said, texts.INCIDENTS_MORE.format(n=left).to(language)]
+        remedies = texts.REMEDY.format(remedy=say(remedy, language)).to(language) if remedy else ""
+        parts.append(IncidentPart(heading, " ".join(said), remedies))
     return tuple(parts)
 
 

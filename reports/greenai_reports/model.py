@@ -98,6 +98,15 @@ class TaskPart:
 
 
 @dataclass(frozen=True, slots=True)
+class NodesPart:
+    """A run on several nodes: how far they lie apart, and each of them."""
+
+    heading: str
+    lead: str
+    table: Table
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentPart:
     """An incident, once for all runs it happened in."""
 
@@ -144,6 +153,7 @@ class Summary:
     limit_list: tuple[str, ...]
     runs: Section
     run_table: Table
+    nodes: tuple[NodesPart, ...]
     sources: Section
     source_list: tuple[Source, ...]
     page_of: str

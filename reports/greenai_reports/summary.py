@@ -12,10 +12,13 @@ from greenai_reports.factors import sources
 from greenai_reports.figures import remarks, tiles
 from greenai_reports.methods import incidents, limits, methods_table
 from greenai_reports.model import Column, Section, Summary, Table
+from greenai_reports.nodes import nodes_parts
 from greenai_reports.tasks import approach_in_words, phase_in_words, quality_in_words, shared_notes, tasks
 from greenai_reports.wording import EnergyScale, clean, day, moment, name, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from greenai.core.record import RunRecord
     from greenai.core.text import Language
     from greenai.core.views import ReportView
@@ -27,6 +30,7 @@ def summarise(view: ReportView, language: Language) -> Summary:
     """Write the report of a view in one language."""
     table = methods_table(view.records, language)
     source_list = sources(view.records, language)
+    largest = _largest(view.records)
     runs_heading = texts.LARGEST_RUNS if len(view.records) > MOST_RUNS else texts.ALL_RUNS
     return Summary(
         language=language,
@@ -48,7 +52,8 @@ def summarise(view: ReportView, language: Language) -> Summary:
         limits=Section(texts.LIMITS.to(language)),
         limit_list=limits(language),
         runs=Section(runs_heading.to(language), _runs_lead(len(view.records), language)),
-        run_table=_run_table(view, language),
+        run_table=_run_table(largest, language),
+        nodes=nodes_parts(largest, language),
         sources=Section(texts.SOURCES.to(language), "" if source_list else texts.NO_SOURCES.to(language)),
         source_list=source_list,
         page_of=texts.PAGE_OF.to(language),
@@ -83,11 +88,14 @@ def _runs_lead(count: int, language: Language) -> str:
     return texts.ORDERED.to(language)
 
 
-def _run_table(view: ReportView, language: Language) -> Table:
-    largest = sorted(
-        view.records,
+def _largest(records: Sequence[RunRecord]) -> list[RunRecord]:
+    return sorted(
+        records,
         key=lambda record: (record.energy_j is None, -(record.energy_j or 0.0), record.started_ms, record.id),
     )[:MOST_RUNS]
+
+
+def _run_table(largest: Sequence[RunRecord], language: Language) -> Table:
     scale = EnergyScale.of([record.energy_j for record in largest])
     columns = (
         Column(texts.RUN.to(language)),

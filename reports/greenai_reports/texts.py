@@ -21,7 +21,7 @@ RUNS = Text(de="Läufe", en="Runs")
 ABOUT_95 = Text(de="{interval} (ca. 95 %)", en="{interval} (about 95%)")
 TOTAL_DURATION = Text(de="Gesamtdauer {duration}", en="total duration {duration}")
 ENERGY_UNKNOWN = Text(de="unbekannt: kein Lauf hat eine Energie", en="unknown: no run has an energy")
-ALL_MEASURED = Text(de="vollständig gemessen", en="all of it measured")
+ALL_MEASURED = Text(de="gemessen, nichts geschätzt", en="measured, nothing estimated")
 ALL_ESTIMATED = Text(de="geschätzt, nicht gemessen", en="estimated, not measured")
 PART_MEASURED = Text(de="{share} gemessen, der Rest geschätzt", en="{share} measured, the rest estimated")
 ALL_ALLOCATED = Text(de="gemessen und anteilig zugeteilt", en="measured and allocated by share")
@@ -59,6 +59,15 @@ PUE_PARTLY_ASSUMED_REMARK = Text(
 EVERYDAY = Text(
     de="Zum Vergleich: etwa so viel Strom, wie eine 10-W-Lampe in {duration} braucht.",
     en="For scale: about as much electricity as a 10 W lamp uses in {duration}.",
+)
+LOWER_BOUND = Text(de="mit Lücken: eine Untergrenze", en="with gaps: a lower bound")
+INCOMPLETE_ONE = Text(
+    de="Bei 1 Lauf wurde ein Teil der Zeit oder der Knoten nicht gemessen; seine Energie ist eine Untergrenze.",
+    en="In 1 run part of the time or of the nodes was not measured; its energy is a lower bound.",
+)
+INCOMPLETE_MANY = Text(
+    de="Bei {n} Läufen wurde ein Teil der Zeit oder der Knoten nicht gemessen; ihre Energie ist eine Untergrenze.",
+    en="In {n} runs part of the time or of the nodes was not measured; their energy is a lower bound.",
 )
 ENERGY_MISSING_ONE = Text(
     de="Für 1 Lauf ist die Energie unbekannt; er fehlt in den Summen.",
@@ -169,50 +178,7 @@ COMPONENTS = {
     "gpu": Text(de="GPU", en="GPU"),
     "rest": Text(de="übriger Rechner", en="rest of the machine"),
 }
-METHODS = {
-    "rapl_powercap": Text(de="Energiezähler der CPU (RAPL)", en="Energy counter of the CPU (RAPL)"),
-    "nvml_energy_counter": Text(de="Energiezähler der GPU (NVML)", en="Energy counter of the GPU (NVML)"),
-    "nvml_power_instant": Text(de="Leistung der GPU, abgetastet (NVML)", en="Power of the GPU, sampled (NVML)"),
-    "nvml_power_average": Text(
-        de="Leistung der GPU, Sekundenmittel (NVML)", en="Power of the GPU, mean of a second (NVML)"
-    ),
-    "rapl_perf": Text(de="Energiezähler der CPU (RAPL, perf)", en="Energy counter of the CPU (RAPL, perf)"),
-    "hwmon_amd_energy": Text(de="Energiezähler der CPU (amd_energy)", en="Energy counter of the CPU (amd_energy)"),
-    "hwmon_amd_hsmp_hwmon": Text(de="Leistung der CPU (AMD HSMP)", en="Power of the CPU (AMD HSMP)"),
-    "hwmon_apm_xgene": Text(de="Leistung der CPU (X-Gene)", en="Power of the CPU (X-Gene)"),
-    "hwmon_corsair-psu": Text(de="Netzteil (Corsair)", en="Power supply (Corsair)"),
-    "hwmon_fam15h_power": Text(de="Leistung der CPU (AMD fam15h)", en="Power of the CPU (AMD fam15h)"),
-    "hwmon_ibmpowernv": Text(de="Sensoren des Servers (IBM POWER)", en="Sensors of the server (IBM POWER)"),
-    "hwmon_macsmc_hwmon": Text(de="Sensoren des Mac (SMC)", en="Sensors of the Mac (SMC)"),
-    "hwmon_power_meter": Text(de="Leistungsmesser des Servers (ACPI)", en="Power meter of the server (ACPI)"),
-    "cray_pm_counters": Text(de="Energiezähler des Knotens (Cray)", en="Energy counter of the node (Cray)"),
-    "ipmi_dcmi": Text(de="Leistung des Knotens (IPMI/DCMI)", en="Power of the node (IPMI/DCMI)"),
-    "redfish": Text(de="Leistung des Knotens (Redfish)", en="Power of the node (Redfish)"),
-    "grace_hwmon": Text(de="Leistungsmesser des Superchips (hwmon)", en="Power meters of the superchip (hwmon)"),
-    "jetson_ina3221": Text(de="Leistungsmesser der Platine (INA3221)", en="Power meters of the board (INA3221)"),
-    "battery_discharge": Text(de="Entladeleistung der Batterie", en="Discharge power of the battery"),
-    "amdsmi_energy_counter": Text(de="Energiezähler der GPU (amdsmi)", en="Energy counter of the GPU (amdsmi)"),
-    "amdsmi_power_polled": Text(de="Leistung der GPU (amdsmi)", en="Power of the GPU (amdsmi)"),
-    "amdgpu_hwmon_power": Text(de="Leistung laut Treiber amdgpu", en="Power by the driver amdgpu"),
-    "intel_gpu_hwmon": Text(de="Energiezähler der Intel-GPU", en="Energy counter of the Intel GPU"),
-    "apple_powermetrics": Text(de="Schätzung des Chips (macOS)", en="The chip's own estimate (macOS)"),
-    "cpu_estimate_family": Text(
-        de="Modell: Leistung der Prozessorfamilie × Auslastung",
-        en="Model: power of the processor family × utilisation",
-    ),
-    "rest_of_node_factor": Text(
-        de="Modell: Anteil für Netzteil, Lüfter, Platine und Platten",
-        en="Model: factor for power supply, fans, board and disks",
-    ),
-    "cpu_estimate_user_tdp": Text(
-        de="Modell: eingestellte Leistung × Auslastung", en="Model: configured power × utilisation"
-    ),
-    "cpu_estimate_tdp": Text(de="Modell: TDP-Tabelle × Auslastung", en="Model: TDP table × utilisation"),
-    "cpu_estimate_per_logical_cpu": Text(
-        de="Modell: 3 W je logischer CPU × Auslastung", en="Model: 3 W per logical CPU × utilisation"
-    ),
-    "memory_estimate_in_use": Text(de="Modell: belegter Speicher", en="Model: memory in use"),
-}
+INCIDENTS_MORE = Text(de="Und {n} weitere Meldungen dieser Art.", en="And {n} more messages of this kind.")
 INCIDENTS = Text(de="Vorkommnisse", en="Incidents")
 INCIDENT_ONE = Text(de="{code}, 1 Lauf", en="{code}, 1 run")
 INCIDENT_MANY = Text(de="{code}, {n} Läufe", en="{code}, {n} runs")
@@ -250,6 +216,25 @@ START = Text(de="Beginn (UTC)", en="Start (UTC)")
 DURATION = Text(de="Dauer", en="Duration")
 ENERGY = Text(de="Strom", en="Electricity")
 CO2E = Text(de="CO₂e", en="CO₂e")
+NODES_OF = Text(de="Knoten von {run}", en="Nodes of {run}")
+NODES_CAPTION = Text(de="Strom je Knoten", en="Electricity by node")
+NODE = Text(de="Knoten", en="Node")
+NODE_GAP = Text(de="Ohne Messung", en="Without reading")
+ALL_NODES = Text(de="Summe", en="Total")
+ONE_MORE_NODE = Text(de="1 weiterer Knoten", en="1 more node")
+MORE_NODES = Text(de="{n} weitere Knoten", en="{n} more nodes")
+NODES_SPREAD = Text(
+    de="{n} Knoten mit Messung; je Knoten {range}, im Mittel {mean}.",
+    en="{n} nodes with readings; {range} each, {mean} on average.",
+)
+NODE_UNKNOWN = Text(
+    de="Von 1 Knoten ist nichts bekannt; seine Energie fehlt in der Summe.",
+    en="Nothing is known of 1 node; its energy is missing from the total.",
+)
+NODES_UNKNOWN = Text(
+    de="Von {n} Knoten ist nichts bekannt; ihre Energie fehlt in der Summe.",
+    en="Nothing is known of {n} nodes; their energy is missing from the total.",
+)
 SOURCES = Text(de="Quellen der Faktoren", en="Sources of the factors")
 NO_SOURCES = Text(de="Kein Faktor wurde angewendet.", en="No factor was applied.")
 SOURCE_SHORT = Text(

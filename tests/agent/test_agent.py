@@ -26,7 +26,7 @@ from greenai.core.reading import CounterReading, Gap
 from greenai.host.agent_link import AgentLink
 from greenai.plugins import LoadedCollectors
 from greenai.sampler import open_sensors
-from greenai.sampler.sensors import ProbedCollector, offered
+from greenai.sampler.opening import ProbedCollector, offered
 from greenai.testing import FakeMachine
 from greenai_collectors.agent import AgentCollector
 from greenai_collectors.rapl import RaplCollector

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -192,3 +193,39 @@ def test_memory_of_ended_runs_is_let_go(
     analysis.refresh()
     for _ in range(2):
         assert len(analysis.live(RunQuery()).runs) == 4
+
+
+def test_the_nodes_of_the_last_minutes_together(journals: Any, analysis: Analysis) -> None:
+    journals.begin("aaaa0001", seconds=900)
+    analysis.refresh()
+    live_nodes = analysis.live_nodes_trace("aaaa0001", 600)
+    assert live_nodes is not None
+    assert (live_nodes.nodes, live_nodes.of) == (1, 1)
+    assert live_nodes.sum_w == pytest.approx([105.0] * len(live_nodes.t_ms))
+    stored = analysis.nodes_trace("aaaa0001")
+    assert stored is not None
+    assert stored.sum_w == pytest.approx([105.0] * len(stored.t_ms))
+    assert stored.t_ms[-1] - stored.t_ms[0] == pytest.approx(900_000, rel=0.01)
+    assert live_nodes.t_ms[-1] == pytest.approx(stored.t_ms[-1], abs=1)
+
+
+def test_of_too_many_samples_only_some_nodes_are_added_up_and_it_says_so(
+    journals: Any, analysis: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journals.run("aaaa0001", seconds=60)
+    analysis.refresh()
+    record = analysis.run("latest")
+    twins = tuple(replace(channel, host="twin") for channel in record.energy.channels)
+    several = replace(record, energy=replace(record.energy, channels=(*record.energy.channels, *twins)))
+    monkeypatch.setattr(analysis, "run", lambda _: several)
+    monkeypatch.setattr("greenai.analysis.analysis._MOST_SAMPLES", 70)
+    trace = analysis.nodes_trace("aaaa0001")
+    assert trace is not None
+    assert (trace.nodes, trace.of) == (1, 2)
+
+
+def test_journals_out_of_reach_have_no_nodes(journals: Any, analysis: Analysis) -> None:
+    journal, _ = journals.begin("aaaa0001", seconds=60)
+    analysis.refresh()
+    journal.path.unlink()
+    assert analysis.live_nodes_trace("aaaa0001", 600) is None

@@ -8,7 +8,7 @@ import pytest
 
 from greenai.core.collector import Available
 from greenai.plugins import COLLECTORS, discover, load_collectors
-from greenai.sampler.sensors import offered, probe_all
+from greenai.sampler.opening import offered, probe_all
 from greenai.testing import check_collector
 from greenai.testing.machines import MACHINES
 

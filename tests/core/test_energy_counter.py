@@ -16,6 +16,7 @@ from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.energy import integrate
 from greenai.core.energy_curve import EnergyCurve, EnergyInterval
 from greenai.core.reading import READ_JITTER_NS, CounterReading, Gap, Reading
+from greenai.core.series import Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -407,11 +408,30 @@ def test_the_fast_way_does_the_same_wherever_it_does_anything(
     for length_ns, energy_uj in steps:
         counts.append((counts[-1][0] + length_ns, (counts[-1][1] + energy_uj) % (wrap_uj or 10**15)))
     counts.sort()
-    fast = counter._plain_differences(channel, counts)
-    assert fast is None or fast == counter._differences(channel, counts, Counter())
+    fast = counter._plain_differences(channel, Series(channel, counts))
+    assert fast is None or list(fast) == counter._differences(channel, counts, Counter())
 
 
 def test_the_fast_way_is_taken_by_what_counters_do() -> None:
     wrapping = [(second * S, second * 100 * J % 950 * J) for second in range(100)]
     channel = replace(COUNTER, wrap_uj=950 * J)
-    assert counter._plain_differences(channel, wrapping) is not None
+    assert counter._plain_differences(channel, Series(channel, wrapping)) is not None
+
+
+@given(st.lists(st.tuples(st.integers(1, S), st.integers(0, 2)), min_size=1, max_size=12))
+def test_a_counter_that_stands_still_is_found_in_either_form(steps: list[tuple[int, int]]) -> None:
+    counts = [(0, 7)]
+    for length_ns, energy_uj in steps:
+        counts.append((counts[-1][0] + length_ns, counts[-1][1] + energy_uj))
+    even = counter._plain_differences(COUNTER, Series(COUNTER, counts))
+    assert even is not None
+    rejected: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+    fast = counter._without_standstill(COUNTER, even, rejected[0])
+    assert list(fast) == list(counter._without_standstill(COUNTER, list(even), rejected[1]))
+    assert rejected[0] == rejected[1]
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), max_size=6), max_size=3))
+def test_what_several_processes_read_is_in_order(parts: list[list[tuple[int, int]]]) -> None:
+    merged = Series.merged(COUNTER, [Series(COUNTER, numbers) for numbers in parts])
+    assert merged.numbers == sorted(number for numbers in parts for number in numbers)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from greenai.core.channel import Channel, Component, Kind, Quality
 from greenai.core.energy import integrate
-from greenai.core.energy_curve import EnergyAmount, EnergyCurve, EnergyInterval
+from greenai.core.energy_curve import EnergyAmount, EnergyCurve, EnergyInterval, EvenIntervals
 from greenai.core.reading import READ_JITTER_NS, CounterReading, Gap, PowerReading, Reading
 
 if TYPE_CHECKING:
@@ -192,3 +192,17 @@ def test_over_failed_readings_a_gauge_is_bridged_for_a_few_beats_only() -> None:
         assert (only.energy_uj is not None) is known
     glitch = integrate(POWER, [watts(0, 100), watts(0.5, 10**7), watts(1.5, 100)], 2.0, None, 0.3)
     assert glitch.rejected == {"implausible_power": 1, "pause_too_long": 1}
+
+
+@given(st.lists(st.tuples(st.integers(1, 10**10), st.integers(0, 10**12)), min_size=1, max_size=20), st.data())
+def test_even_intervals_make_the_same_curve(steps: list[tuple[int, int]], data: st.DataObject) -> None:
+    times_ns = [7]
+    for length_ns, _ in steps:
+        times_ns.append(times_ns[-1] + length_ns)
+    even = EvenIntervals(times_ns, [energy_uj for _, energy_uj in steps])
+    assert (len(even), list(even[1:]), even[:1]) == (len(steps), list(even)[1:], list(even)[:1])
+    t0_ns, t1_ns = sorted(data.draw(st.tuples(*[st.integers(0, times_ns[-1] + 10)] * 2)))
+    fast, slow = EnergyCurve(even), EnergyCurve(list(even))
+    assert fast.between(t0_ns, t1_ns) == slow.between(t0_ns, t1_ns)
+    assert fast.peak_w(t0_ns, t1_ns) == slow.peak_w(t0_ns, t1_ns)
+    assert fast.since(t0_ns) == slow.since(t0_ns)

@@ -21,7 +21,7 @@ from greenai.core.record import JournalFacts, RunRecord, WindowEnergy, Work
 from greenai.core.run_energy import ChannelEnergy, Energy
 from greenai.core.statistics import Interval
 from greenai.core.text import Text
-from greenai.core.views import LivePage, LiveRun, RunPage, RunQuery, RunRow, TaskView, TraceSeries
+from greenai.core.views import LivePage, LiveRun, NodesTrace, RunPage, RunQuery, RunRow, TaskView, TraceSeries
 from greenai.core.vocabulary import Approach, RunState
 from greenai_dashboard.app import create_app
 
@@ -333,6 +333,7 @@ class FakeData:
     refreshed: int = 0
     now: dict[str, LiveRun] = field(default_factory=dict)
     followed: list[float] = field(default_factory=list)
+    nodes: dict[str, NodesTrace] = field(default_factory=dict)
 
     def refresh(self) -> None:
         self.refreshed += 1
@@ -392,6 +393,15 @@ class FakeData:
         end = record.started_ms + record.duration_s * 1000
         self.followed.append(end)
         return trace_of(record, end - seconds * 1000, end, min(max_points, 300))[:max_channels]
+
+    def nodes_trace(
+        self, run_id: str, *, from_ms: float | None = None, to_ms: float | None = None
+    ) -> NodesTrace | None:
+        self.cuts.append((from_ms, to_ms))
+        return self.nodes.get(run_id)
+
+    def live_nodes_trace(self, run_id: str, seconds: float) -> NodesTrace | None:
+        return self.nodes.get(run_id)
 
     def task_names(self) -> list[str]:
         return sorted(self.tasks)

@@ -10,16 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenai.host import this_host
-from greenai.host.cgroup import (
-    Cgroup,
+from greenai.host.cgroup import Cgroup, is_container, own_cgroup
+from greenai.host.cgroup_figures import (
     cgroup_cpu_us,
     cgroup_memory_bytes,
     cpu_limit,
     cpu_list,
     cpuset,
-    is_container,
     memory_limit_bytes,
-    own_cgroup,
 )
 from greenai.testing import FakeMachine
 from greenai.testing.machines.cgroups import (

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from greenai.host.cgroup import cgroup_cpu_us, cgroup_memory_bytes, cpuset, memory_limit_bytes, own_cgroup
+from greenai.host.cgroup import own_cgroup
+from greenai.host.cgroup_figures import cgroup_cpu_us, cgroup_memory_bytes, cpuset, memory_limit_bytes
 from greenai.host.slurm_cgroup import slurm_job_cgroup, slurm_jobs_cgroup, slurm_jobs_memory_bytes
 from greenai.testing import FakeMachine
 from greenai.testing.machines.cgroups import (

@@ -219,7 +219,8 @@ def _said(process: Any, name: str) -> list[tuple[int, int | None]]:
 def test_samples_beyond_memory_come_back_as_they_went(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("greenai.ingest.spill._IN_MEMORY_BYTES", 1000)
     samples = {
-        ("n", str(n)): chunks([(second * NS_PER_S, second * n) for second in range(2000)]) for n in range(5)
+        ("n", str(n)): chunks(range(0, 2000 * NS_PER_S, NS_PER_S), range(0, 2000 * (n + 1), n + 1))
+        for n in range(5)
     }
     with closing(Spill()) as spill:
         for key, found in samples.items():
@@ -237,7 +238,7 @@ def test_samples_beyond_memory_come_back_as_they_went(monkeypatch: pytest.Monkey
 )
 @settings(max_examples=30)
 def test_chunks_hold_the_samples(numbers: list[tuple[int, int | None]], zero_ns: int) -> None:
-    found = chunks(numbers, zero_ns)
+    found = chunks([t_ns for t_ns, _ in numbers], [value for _, value in numbers], zero_ns)
     assert [chunk.count for chunk in found[:-1]] == [CHUNK_SAMPLES] * (len(found) - 1)
     back = [sample for chunk in found for sample in decode(chunk.data, chunk.count)]
     kept = [value if value is not None and -(2**62) < value < 2**62 else None for _, value in numbers]

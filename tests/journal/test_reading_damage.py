@@ -19,8 +19,10 @@ from greenai.core.text import Text
 from greenai.core.vocabulary import Role, RunState
 from greenai.journal import format as f
 from greenai.journal import lines
+from greenai.journal.kinds import LogReader
 from greenai.journal.lines import read_process
 from greenai.journal.reader import read_run
+from greenai.journal.ticks import TickReader
 from greenai.journal.writer import JournalWriter
 from greenai.testing import FakeMachine
 
@@ -326,16 +328,59 @@ _ODD = st.sampled_from(
 )  # fmt: skip
 
 
+_OPENING = {
+    "k": "open", "t": 0, "wall_ns": 0, "pid": 1, "role": "node", "host": "fake", "interval_s": 1.0, "meta": {},
+    "channels": [COUNTER.to_json(), POWER.to_json()],
+}  # fmt: skip
+
+
 @given(st.lists(st.tuples(st.booleans(), _ODD), max_size=12))
 def test_ticks_read_many_at_once_are_the_same_as_one_by_one(odd: list[tuple[bool, dict[str, Any]]]) -> None:
-    opening = {
-        "k": "open", "t": 0, "wall_ns": 0, "pid": 1, "role": "node", "host": "fake", "interval_s": 1.0, "meta": {},
-        "channels": [COUNTER.to_json(), POWER.to_json()],
-    }  # fmt: skip
     ticks = [_tick(number, **(change if is_odd else {})) for number, (is_odd, change) in enumerate(odd)]
-    raw = [json.dumps(line).encode() for line in [opening, *ticks]]
+    raw = [json.dumps(line, separators=(",", ":")).encode() for line in [_OPENING, *ticks]]
+    assert_same_one_by_one(raw)
+
+
+def assert_same_one_by_one(raw: list[bytes]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines, "_LINES_AT_ONCE", 3)
         many = read_process(raw)
-        patch.setattr(lines._Journal, "plain_ticks", lambda *_: False)
+        patch.setattr(TickReader, "read", lambda *_: None)
         assert read_process(raw) == many
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 600), st.integers(0, 3), st.sampled_from([b"", b"-", b"0", b"7", b",", b'"', b"t"])
+        ),
+        max_size=6,
+    )
+)
+def test_ticks_with_damaged_bytes_are_the_same_as_one_by_one(damage: list[tuple[int, int, bytes]]) -> None:
+    opening, *ticks = [_OPENING, *(_tick(number) for number in range(10, 18))]
+    data = b"\n".join(json.dumps(line, separators=(",", ":")).encode() for line in ticks)
+    for place, length, instead in damage:
+        data = data[:place] + instead + data[place + length :]
+    assert_same_one_by_one([json.dumps(opening).encode(), *data.split(b"\n")])
+
+
+def test_ticks_as_they_are_written_are_read_many_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = FakeMachine(tmp_path / "machine")
+    journal = JournalWriter(tmp_path, machine.host, Role.NODE, [COUNTER, POWER], 1.0, {})
+    for second in range(10):
+        machine.clock.advance(1)
+        t_ns = machine.clock.mono_ns()
+        late_ns = t_ns - 40_000_000  # a slow sensor's last word
+        readings: list[Reading] = [
+            CounterReading("a:cpu", t_ns + 900, second * 10**6),
+            PowerReading("b:gpu", late_ns, 5_000_000),
+        ]
+        journal.readings(f.TICK, t_ns, readings)
+    journal.close()
+    seen: list[str] = []
+    monkeypatch.setattr(lines, "_LINES_AT_ONCE", 5)
+    monkeypatch.setattr(LogReader, "take", lambda _, line: seen.append(line["k"]))
+    log = read_process(journal.path.read_bytes().split(b"\n"))
+    assert log is not None
+    assert (seen, log.lines, len(log.readings["a:cpu"])) == (["open", "close"], 10, 10)

@@ -12,7 +12,7 @@ from greenai.core.channel import Quality
 from greenai.core.comparison import Margins
 from greenai.core.quantity import NO_VALUE
 from greenai.core.text import LANGUAGES, Text
-from greenai_reports import texts
+from greenai_reports import texts, texts_methods
 from greenai_reports.summary import summarise
 from greenai_reports.tasks import bounds
 
@@ -41,7 +41,7 @@ def said(view: ReportView, language: Language) -> str:
 
 
 def all_texts() -> Iterator[tuple[str, Text]]:
-    for name, value in vars(texts).items():
+    for name, value in (vars(texts) | vars(texts_methods)).items():
         items = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,)
         yield from ((name, item) for item in items if isinstance(item, Text))
 
@@ -148,7 +148,7 @@ def test_upstream_is_apart_from_the_location_based_figure(typical_view: ReportVi
 @pytest.mark.parametrize(
     ("qualities", "words"),
     [
-        (("measured",), "all of it measured"),
+        (("measured",), "measured, nothing estimated"),
         (("allocated",), "measured and allocated by share"),
         (("estimated",), "estimated, not measured"),
         (("measured", "estimated"), "50% measured, the rest estimated"),

@@ -14,7 +14,9 @@ import pytest
 from greenai.core.vocabulary import Scope
 from greenai.host import SiteKnowledge
 from greenai.host.processes import start_ticks
-from greenai.sampler_process import MODULE, STOP_WORD, Order
+from greenai.sampler.leash import STOP_WORD
+from greenai.sampler.order import Order
+from greenai.sampler_process import MODULE
 
 if TYPE_CHECKING:
     from pathlib import Path

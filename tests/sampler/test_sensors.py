@@ -15,7 +15,7 @@ from greenai.core.collector import Available, Incident, Unavailable
 from greenai.core.reading import CounterReading, Gap, PowerReading
 from greenai.core.text import Text
 from greenai.plugins import LoadedCollectors
-from greenai.sampler.sensors import offered, open_sensors, probe_all
+from greenai.sampler.opening import offered, open_sensors, probe_all
 from greenai.testing import FakeMachine
 from greenai_collectors.cpu_estimate import CpuEstimateCollector
 from greenai_collectors.rapl import RaplCollector

@@ -126,6 +126,20 @@ def test_two_nodes_with_two_tasks_each_are_counted_once_per_node(cluster: Cluste
     )  # Slurm counts our collectors' step, too
 
 
+def test_collectors_of_all_nodes_end_with_a_batch_step_that_is_killed(cluster: Cluster, shared: Path) -> None:
+    with cluster.configured("KillWait=60"):
+        job = submit(cluster, "sleep 300", "-N3")
+        ticking = Path(os.environ["GREENAI_SPOOL"])
+        until("three journals", lambda: sum('"tick"' in p.read_text() for p in ticking.glob("*/*.jsonl")) == 3, 30)
+        cluster.run("scancel", "--batch", "--signal=KILL", job)
+        # srun goes with the batch step, and with it their line to it.
+        until("their ends", lambda: sum('"close"' in p.read_text() for p in ticking.glob("*/*.jsonl")) == 3, 30)
+    assert cluster.wait(job) == "FAILED"
+    run = only_run(cluster, job)
+    assert (run["state"], len(run["hosts"])) == ("failed", 3)
+    assert not {"node_missing", "node_silent"} & set(codes(run))
+
+
 def test_greenai_run_in_each_task_of_ones_own_srun_counts_each_node_once(cluster: Cluster, shared: Path) -> None:
     program = f"{GREENAI} run --quiet --scope machine -- sleep 6"
     job = cluster.sbatch(f"cd {shared}\nsrun {program}", "--exclusive", "-N2", "--ntasks-per-node=2")

@@ -16,8 +16,9 @@ from greenai.core.vocabulary import RunState
 from greenai.slurm.accounting.gpu_power import limit_w
 from greenai.slurm.accounting.jobs import read_accounts
 from greenai.slurm.accounting.metered import metered
-from greenai.slurm.accounting.run import SiteFacts, imported_run
+from greenai.slurm.accounting.run import imported_run
 from greenai.slurm.accounting.sensors import UNKNOWN, energy_sensor
+from greenai.slurm.accounting.site_facts import SiteFacts
 
 FIXTURES = Path(__file__).parent / "fixtures" / "sacct"
 NODE = energy_sensor("AcctGatherEnergyType    = acct_gather_energy/pm_counters\n")

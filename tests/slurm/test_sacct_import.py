@@ -23,8 +23,8 @@ from greenai.settings import Settings, load_settings
 from greenai.slurm.accounting import ask
 from greenai.slurm.accounting.importing import ImportReport, import_accounts
 from greenai.slurm.accounting.jobs import Accounts, read_accounts
-from greenai.slurm.accounting.run import SiteFacts
 from greenai.slurm.accounting.sensors import energy_sensor
+from greenai.slurm.accounting.site_facts import SiteFacts
 from greenai.store import Store, jobs, open_store, schema
 from greenai.testing import FakeMachine
 from greenai.testing.machine import FakeClock

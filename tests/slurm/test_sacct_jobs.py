@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,7 @@ def test_a_job_in_full() -> None:
     assert (job.allocated.gpus, job.allocated.gpu_count) == ({"a100": 4}, 4)
     assert (job.cpu_s, job.memory_used_bytes, job.time_limit_s) == (60.5, 2048 * 1024, 300)
     assert BatchJob.from_json(json.loads(json.dumps(job.to_json()))) == job
+    assert job.to_json() == asdict(job)
     assert BatchJob.from_json({**job.to_json(), "of_a_later_version": 1}) == job
 
 

@@ -29,6 +29,7 @@ from greenai.slurm.site.files import SITE_FILES
 from greenai.slurm.site.job import SiteJob, exit_code
 from greenai.slurm.site.joined import JoinedRun
 from greenai.slurm.site.notes import JobNote, announcement, note_path, read_note, site_run, write_note
+from greenai.slurm.site.question import answer, question
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,13 +98,25 @@ def test_slurm_completes_the_order() -> None:
 def test_the_folder_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collect, "is_own", lambda _: False)
     with pytest.raises(ConfigError, match="somebody else's"):
-        collect.prepare(Order("r", str(tmp_path), "n", {}, {"job_id": "5"}, ("n1",)))
+        collect.prepare((), Order("r", str(tmp_path), "n", {}, {"job_id": "5"}, ("n1",)))
 
 
-def test_a_busy_controller_costs_no_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collect, "ask_job", lambda *_: (_ for _ in ()).throw(ConfigError(collect._NOT_YOURS)))
+def test_a_busy_controller_costs_no_measurement(tmp_path: Path) -> None:
+    (tmp_path / "scontrol").write_text("#!/bin/sh\nexec sleep 5\n")
+    (tmp_path / "scontrol").chmod(0o755)
+    begin_s = time.monotonic()
+    jobs = answer("5", {"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    assert time.monotonic() - begin_s < 3
     order = Order("r", str(tmp_path), "n", {}, {"job_id": "5"}, ("n1",))
-    assert collect.prepare(order) == order
+    assert collect.prepare(jobs, order) == order
+
+
+def test_a_large_job_asks_nothing(tmp_path: Path) -> None:
+    job = SiteJob.of({**PROLOG, "SLURM_NODELIST": "n[1-65]"})
+    (tmp_path / "scontrol").symlink_to("/bin/false")
+    assert answer(question(job), {"PATH": str(tmp_path)}) == ()
+    assert question(job) == "-"
+    assert question(SiteJob.of({**PROLOG, "SLURM_HET_JOB_ID": "4"})) == "4"
 
 
 def test_job_numbers_come_again(tmp_path: Path) -> None:
@@ -117,13 +130,11 @@ def test_job_numbers_come_again(tmp_path: Path) -> None:
     assert prolog._run_id(tmp_path, others) == "job-greenai-5-0-2"
 
 
-def test_root_reads_no_file_of_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_reads_no_file_of_the_users(tmp_path: Path) -> None:
     (tmp_path / ".config/greenai").mkdir(parents=True)
     (tmp_path / ".config/greenai/config.toml").write_text("no toml")
-    monkeypatch.setattr(prolog._User, "__init__", lambda self, _: setattr(self, "home", str(tmp_path)))
-    user = prolog._User(SiteJob.of(PROLOG))
-    assert prolog._spool(user, {}) == tmp_path / ".local/share/greenai/spool"
-    assert str(prolog._spool(user, {"GREENAI_SPOOL": "/all/spool"})) == "/all/spool"
+    assert prolog._spool(str(tmp_path), {}) == tmp_path / ".local/share/greenai/spool"
+    assert str(prolog._spool(str(tmp_path), {"GREENAI_SPOOL": "/all/spool"})) == "/all/spool"
 
 
 # --- notes, and a process in place of the collector
@@ -215,10 +226,17 @@ def test_an_epilog_does_not_wait_for_long(tmp_path: Path) -> None:
     assert time.monotonic() - begin_s < 2.5
 
 
-def test_a_number_that_is_another_process_by_now_is_left_alone(stand_in: StandIn, tmp_path: Path) -> None:
-    write_note(note_path("n2", 5, 5, tmp_path / "other"), stand_in.note._replace(start_ticks=1))
+def test_a_number_that_is_another_process_by_now_is_left_alone(
+    stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = stand_in.note._replace(start_ticks=1)
+    write_note(note_path("n2", 5, 5, tmp_path / "other"), gone)
+    reported: list[JobNote] = []
+    monkeypatch.setattr("greenai.slurm.site.died.report", lambda _, note: reported.append(note))
     stop(IN_JOB, tmp_path / "other")
     assert stand_in.process.poll() is None
+    assert reported == [gone]
+    assert list((tmp_path / "other").iterdir()) == []
 
 
 def test_a_prolog_that_is_called_twice_starts_nothing(

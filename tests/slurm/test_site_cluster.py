@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from greenai.slurm.merge import merge_job
 from greenai.slurm.site.files import SITE_FILES
 from greenai.store import open_store
 
+from .cluster.config import FREEZER
 from .cluster.processes import until
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ class Site(NamedTuple):
         settings = load_settings({"spool": str(self.spool)})
         store = open_store(settings.db)
         try:
-            return merge_job(store, settings, job)
+            return merge_job(store, settings, job).records
         finally:
             store.close()
 
@@ -186,6 +188,58 @@ def test_a_collector_is_its_users_alone_and_shut_to_debuggers(site: Site) -> Non
     done = subprocess.run(opened, check=False, capture_output=True, text=True, cwd="/", **theirs)
     assert "Permission" in done.stderr
     assert site.cluster.wait(job) == "COMPLETED"
+
+
+def test_a_collector_that_is_killed_is_named(site: Site) -> None:
+    first, second, _ = site.cluster.nodes
+    release = site.cluster.shared / f"release-{os.getpid()}"
+    job = site.cluster.sbatch(
+        f"until [ -e {release} ]; do sleep 0.1; done", f"--nodelist={first},{second}", "--exclusive", *AS_NOBODY
+    )
+    until("both journals", lambda: len(list(site.spool.glob("*/*.jsonl"))) == 2, 20)
+    (folder,) = site.spool.glob("job-*")
+    (journal,) = folder.glob(f"{second}-*.jsonl")
+    until("some readings", lambda: len(_lines(journal)) > 2, 20)
+    # By the lock that it holds: the number in the journal's name is that of the node's own processes.
+    (pid,) = (pid for pid in site.collectors() if _holds(pid, folder / f"{second}.lock"))
+    os.kill(pid, signal.SIGKILL)
+    read = len(_lines(journal))
+    until("more readings of the other", lambda: len(_lines(next(folder.glob(f"{first}-*")))) > read + 3, 30)
+    release.touch()
+    assert site.cluster.wait(job) == "COMPLETED"
+    until("the Epilog's word", lambda: len(list(folder.glob(f"{second}-*.jsonl"))) == 2, 20)
+    (record,) = site.merged(job)
+    (said,) = (incident for incident in record.incidents if incident.code == "collector_died")
+    assert second in str(said.message)
+    gaps = {row.host: row.gap_s for row in record.energy.channels if row.id == "cray:node"}
+    assert gaps[second] > 2 > gaps[first]
+    assert record.state is RunState.COMPLETED  # by the accounting
+    assert record.incomplete
+
+
+def _holds(pid: int, lock: Path) -> bool:
+    return any(entry.readlink().name == lock.name for entry in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def test_the_first_job_of_a_node_is_told_by_its_group(site: Site) -> None:
+    """slurmd makes the group of all jobs when it starts (version 1), so it is there before the first Prolog."""
+    if not FREEZER.exists():
+        pytest.skip("no control groups of version 1 here")
+    node = site.cluster.nodes[0]
+    site.cluster.kill_slurmd(node)
+    tops = list(Path("/sys/fs/cgroup").glob(f"*/slurm_{node}"))
+    assert tops
+    for top in tops:
+        for folder in sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True):
+            folder.rmdir()
+        top.rmdir()
+    site.cluster.revive()
+    job = site.cluster.sbatch(f"timeout 3 {site.python} -c 'while True: pass'", f"-w{node}", "-n1", *AS_NOBODY)
+    site.cluster.wait(job)
+    (record,) = site.merged(job)
+    assert record.energy.scope == "cgroup"
+    assert "share_unknown" not in {incident.code for incident in record.incidents}
+    assert record.energy.total_j
 
 
 def test_programs_in_the_job_join_its_run(site: Site, shared: Path) -> None:

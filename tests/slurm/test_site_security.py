@@ -16,16 +16,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 from greenai.core.batch_job import BatchJob
+from greenai.core.channel import Channel, Component, Kind, Quality
+from greenai.core.reading import CounterReading
 from greenai.core.views import RunQuery
-from greenai.core.vocabulary import RunState
+from greenai.core.vocabulary import Role, RunState
+from greenai.host import this_host
 from greenai.host.processes import start_ticks
 from greenai.ingest import ingest_spool
+from greenai.ingest.pace import _MARKER
+from greenai.journal.format import INGESTED, START, TICK
+from greenai.journal.writer import JournalWriter
 from greenai.settings import load_settings
 from greenai.slurm.site import prolog
-from greenai.slurm.site.epilog import end_collector
+from greenai.slurm.site.epilog import end_collector, stop
 from greenai.slurm.site.files import BY_NAME
 from greenai.slurm.site.job import SiteJob
-from greenai.slurm.site.notes import JobNote
+from greenai.slurm.site.notes import JobNote, note_path, write_note
 from greenai.slurm.site.privileges import become
 from greenai.store import open_store
 from greenai.store.job_sums import job_sums
@@ -72,7 +78,7 @@ def test_a_collector_is_its_users_alone_and_shut_to_debuggers() -> None:
     code = (
         "import os, sys\n"
         "from greenai.slurm.site.privileges import become\n"
-        f"become({NOBODY.pw_uid}, {NOBODY.pw_gid}, [1, 2])\n"
+        f"become({NOBODY.pw_uid}, {NOBODY.pw_gid}, 1, 2)\n"
         "print('ready', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -97,14 +103,82 @@ def test_a_collector_that_stays_root_does_not_go_on(monkeypatch: pytest.MonkeyPa
     for name in ("setgroups", "setresgid", "setresuid"):
         monkeypatch.setattr(os, name, lambda *_: None)
     with pytest.raises(PermissionError, match=f"not user {NOBODY.pw_uid}"):
-        become(NOBODY.pw_uid, NOBODY.pw_gid, [])
+        become(NOBODY.pw_uid, NOBODY.pw_gid)
 
 
 def test_a_collector_that_cannot_become_the_user_measures_nothing() -> None:
     powerless = ["setpriv", "--bounding-set=-setuid,-setgid", "--inh-caps=-all"]
-    command = [*powerless, sys.executable, "-I", "-m", "greenai.slurm.site", "collect", "65534", "65534"]
+    command = [*powerless, sys.executable, "-I", "-m", "greenai.slurm.site", "collect", "-", "65534", "65534"]
     done = subprocess.run(command, capture_output=True, check=False, input=b"{}\n")
     assert (done.returncode, done.stdout) == (0, b"")  # its Prolog hears no word
+
+
+def test_it_is_root_who_asks_slurm(tmp_path: Path) -> None:
+    """A program of the user's could be debugged by him: its answer forged, and itself used outside of his job."""
+    (tmp_path / "scontrol").write_text(f"#!/bin/sh\n(id -u; env) >{tmp_path}/asked\n")
+    (tmp_path / "scontrol").chmod(0o755)
+    environ = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": "/home/eve", "SLURM_CONF": "/c", "SLURM_JOB_ID": "5"}
+    command = [sys.executable, "-I", "-m", "greenai.slurm.site", "collect", "5", "65534", "65534"]
+    subprocess.run(command, env=environ, check=False, input=b"", capture_output=True)
+    user, *said = (tmp_path / "asked").read_text().splitlines()
+    assert user == "0"
+    assert "SLURM_CONF=/c" in said
+    assert not any(line.startswith(("HOME=", "SLURM_JOB")) for line in said)
+
+
+def test_a_collector_that_is_the_users_starts_no_program() -> None:
+    code = (
+        "import os, subprocess, signal\n"  # the user cannot read root's interpreter
+        "from greenai.host.commands import run_command\n"
+        "from greenai.slurm.site.privileges import become\n"
+        f"become({NOBODY.pw_uid}, {NOBODY.pw_gid})\n"
+        "print(run_command(['true'], 5).reason)\n"
+        "for start in (os.fork, lambda: os.system('true'), lambda: os.posix_spawn('/bin/true', ['true'], {})):\n"
+        "    try: start()\n"
+        "    except PermissionError: print('refused')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    first, *others = done.stdout.splitlines()
+    assert "starts no programs" in first
+    assert others == ["refused"] * 3
+
+
+def _channel(host: str) -> Channel:
+    return Channel(
+        id="rapl:package-0", collector="rapl", component=Component.CPU, kind=Kind.COUNTER, quality=Quality.MEASURED,
+        device="package-0", host=host, method="rapl_powercap", uncertainty_rel=0.05, max_power_uw=2_000_000_000,
+    )  # fmt: skip
+
+
+def test_an_epilog_says_that_a_collector_is_gone(
+    journals: Any, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr("greenai.slurm.site.died.log", logged.append)
+    machine = this_host()
+    folder = journals.spool / "job-c-5-0"
+    folder.mkdir(parents=True)
+    meta = {"name": "fit", "nodes": ["n2"], "node": "n2", "slurm": {"cluster": "c", "job_id": "5"}}
+    journal = JournalWriter(folder, machine, Role.NODE, [_channel(machine.name)], 1.0, meta)
+    for kind in (START, TICK):
+        t_ns = machine.clock.mono_ns()
+        journal.readings(kind, t_ns, [CounterReading("rapl:package-0", t_ns, t_ns)])
+    _belongs_to(folder, NOBODY)
+    for path in (journals.spool, *journals.spool.parents):
+        if path.stat().st_mode & 0o755 != 0o755:
+            path.chmod(0o755)
+    time.sleep(0.5)
+    write_note(note_path("n2", 5, 5, tmp_path / "notes"), JobNote(folder.name, str(journals.spool), 0, 1, 1))
+    stop({**PROLOG, "SLURM_JOB_EXIT_CODE": "0"}, tmp_path / "notes")
+    (word,) = (path for path in folder.glob("*.jsonl") if path != journal.path)
+    assert word.stat().st_uid == NOBODY.pw_uid
+    ingest_spool(store, load_settings())
+    found = store.record("job-c-5-0")
+    (said,) = (incident for incident in found.incidents if incident.code == "collector_died")
+    assert "n2" in str(said.message)
+    assert found.energy.channels[0].gap_s > 0.4  # to the job's end
+    assert logged == ["job 5: its collector on n2 ended before the job did; run job-c-5-0"]
+    assert list((tmp_path / "notes").iterdir()) == []
 
 
 # --- runs that name the jobs of others
@@ -149,14 +223,43 @@ def test_roots_own_journals_are_believed(journals: Any, store: Store) -> None:
     assert store.record("aaaa0001").user == "ada"
 
 
-def test_an_ordinary_user_believes_his_journals(
-    journals: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("asker", "user", "owner"), [("daemon", "nobody", None), ("bin", "daemon", "daemon")])
+def test_an_ordinary_user_believes_his_own_journals(
+    journals: Any, store: Store, monkeypatch: pytest.MonkeyPatch, asker: str, user: str, owner: str | None
 ) -> None:
     _run(journals, "job-c-5-0", DAEMON)
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    ingest_spool(store, load_settings())
+    monkeypatch.setattr(os, "geteuid", lambda: pwd.getpwnam(asker).pw_uid)
+    assert ingest_spool(store, load_settings()).problems == ()
     found = store.record("job-c-5-0")
-    assert (found.user, "owner" in (found.slurm or {})) == ("nobody", False)
+    assert (found.user, (found.slurm or {}).get("owner")) == (user, owner)
+
+
+def test_root_follows_no_link_beside_a_users_journals(journals: Any, store: Store, tmp_path: Path) -> None:
+    folder = _run(journals, "job-c-5-0", NOBODY)
+    journal, _ = journals.begin("job-c-6-0", user="nobody")  # one that goes on
+    goes_on = journals.spool / "job-c-6-0"
+    target = tmp_path / "of root"
+    target.write_text("whole")
+    for run in (folder, goes_on):
+        for name in (INGESTED, _MARKER):
+            (run / name).symlink_to(target)
+        _belongs_to(run, NOBODY)
+    os.chown(target, 0, 0)
+    os.utime(target, (1e9, 1e9))
+    journals.spool.chmod(0o1777)
+    assert set(ingest_spool(store, load_settings()).taken) == {"job-c-5-0", "job-c-6-0"}
+    assert (target.read_text(), target.stat().st_mtime) == ("whole", 1e9)
+    journal.close()
+
+
+def test_a_pipe_is_no_journal(journals: Any, store: Store) -> None:
+    folder = _run(journals, "job-c-5-0", NOBODY)
+    for name in ("pipe-1.jsonl", _MARKER):
+        os.mkfifo(folder / name)
+    _belongs_to(folder, NOBODY)
+    ingest_spool(store, load_settings())
+    (said,) = store.record("job-c-5-0").incidents
+    assert f"pipe-1.jsonl ({NOBODY.pw_uid})" in str(said.message)
 
 
 def test_journals_of_others_in_a_folder_are_left_out(journals: Any, store: Store) -> None:
@@ -171,7 +274,7 @@ def test_journals_of_others_in_a_folder_are_left_out(journals: Any, store: Store
     found = store.record("job-c-5-0")
     assert found.hosts == ("fake",)
     (said,) = [incident for incident in found.incidents if incident.code == "journals_of_others"]
-    assert "2" in str(said.message)
+    assert all(word in str(said.message) for word in ("2", f"forged-1.jsonl ({DAEMON.pw_uid})", "link-1.jsonl"))
 
 
 def test_nobody_replaces_the_run_of_another(journals: Any, store: Store) -> None:

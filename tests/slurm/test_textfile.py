@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from greenai.cli.main import run
+from greenai.core.batch_job import BatchJob
 from greenai.core.record import JournalFacts, RunRecord, Site, Work
 from greenai.core.run_energy import Energy
 from greenai.core.vocabulary import RunState
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 START_MS = 1_795_262_400_000
+DAY_MS = 86_400_000
 NASTY = 'a "b" \\ c\nd'
 
 
@@ -87,12 +89,74 @@ def test_steps_count_only_in_jobs_without_a_run_of_their_own(store: Store) -> No
         record("part", 60.0, job_id="1", step_id="0"),
         record("a", 10.0, job_id="2", step_id="0"),
         record("b", 20.0, RunState.FAILED, job_id="2", step_id="1"),
-        record("again", 5.0, job_id="1", restart_count="1"),
     )
     found = job_sums(store, by_user=False).by_labels[JobLabels("c", "main", "", "")]
-    assert sum(found.energy_j.values()) == 135.0
-    assert found.jobs == {"completed": 2, "failed": 1}
+    assert sum(found.energy_j.values()) == 130.0
+    assert found.jobs == {"completed": 1, "failed": 1}
     assert found.failed_j == 30.0
+
+
+def at(run: RunRecord, start_ms: int, accounted: bool = False) -> RunRecord:
+    """The run at another time; as an attempt that Slurm's accounting knows, or not."""
+    facts = run.slurm or {}
+    job = BatchJob("c", facts["job_id"], int(facts["restart_count"]), "x", "COMPLETED", start_ms=start_ms)
+    return replace(
+        run,
+        started_ms=start_ms,
+        ended_ms=start_ms + 5000,
+        accounting=replace(job, end_ms=start_ms + 5000) if accounted else None,
+    )
+
+
+def only(store: Store) -> JobSum:
+    (found,) = job_sums(store, by_user=False).by_labels.values()
+    return found
+
+
+@pytest.mark.parametrize("accounted", [True, False])
+def test_attempts_of_a_job_are_one_job_with_the_energy_of_all(store: Store, accounted: bool) -> None:
+    attempts = [
+        record("first", 10.0, RunState.KILLED, job_id="1"),
+        record("step", 5.0, RunState.KILLED, job_id="1", step_id="0"),
+        record("second", 20.0, RunState.KILLED, job_id="1", restart_count="1"),
+        record("third", 40.0, job_id="1", restart_count="10"),  # a number, not a word
+    ]
+    times_ms = (START_MS, START_MS, START_MS + DAY_MS, START_MS + 30 * DAY_MS)  # it was held meanwhile
+    save(store, *(at(run, start_ms, accounted) for run, start_ms in zip(attempts, times_ms, strict=True)))
+    found = only(store)
+    assert (found.jobs, sum(found.energy_j.values()), found.failed_j) == ({"completed": 1}, 70.0, 30.0)
+
+
+@pytest.mark.parametrize("days", [1 / 24, 400])
+@pytest.mark.parametrize("restart", ["0", "1"])
+def test_a_number_that_comes_again_is_another_job(store: Store, days: float, restart: str) -> None:
+    again_ms = START_MS + int(days * DAY_MS)
+    save(
+        store,
+        at(record("old", 10.0, RunState.FAILED, job_id="1", restart_count=restart), START_MS, accounted=True),
+        at(record("new", 20.0, job_id="1"), again_ms, accounted=True),
+        at(record("newstep", 5.0, job_id="1", step_id="0"), again_ms + 1000),  # of it, not accounted
+    )
+    found = only(store)
+    assert (found.jobs, sum(found.energy_j.values())) == ({"failed": 1, "completed": 1}, 30.0)
+
+
+def test_a_count_that_is_none_hinders_nobody(store: Store) -> None:
+    save(store, record("r1", 1.0, job_id="1", restart_count="9" * 5000), record("r2", 2.0, job_id="2"))
+    assert sum(only(store).jobs.values()) == 2
+
+
+def test_without_accounting_time_tells_jobs_of_one_number_apart(store: Store) -> None:
+    late_ms = START_MS + 200 * DAY_MS
+    save(
+        store,
+        at(record("a", 1.0, job_id="1", step_id="0"), START_MS),
+        at(record("b", 2.0, job_id="1", step_id="1"), START_MS + DAY_MS),  # a step of the same job
+        at(record("c", 4.0, job_id="1", step_id="0"), late_ms),
+        at(record("other", 8.0, job_id="1", cluster="d"), late_ms),
+    )
+    sums = job_sums(store, by_user=False).by_labels
+    assert {labels.cluster: sum(of.jobs.values()) for labels, of in sums.items()} == {"c": 2, "d": 1}
 
 
 def test_an_empty_database_says_nothing(store: Store) -> None:

@@ -229,7 +229,8 @@ def save() -> Callable[..., RunRecord]:
     """Saves a record, with these samples for each channel."""
 
     def write(store: Store, record: RunRecord, samples: list[Sample] | None = None) -> RunRecord:
-        store.save(record, [(channel, chunks(samples or [])) for channel in CHANNELS])
+        times_ns, values = [t_ns for t_ns, _ in samples or []], [value for _, value in samples or []]
+        store.save(record, [(channel, chunks(times_ns, values)) for channel in CHANNELS])
         return record
 
     return write

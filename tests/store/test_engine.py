@@ -250,7 +250,7 @@ sys.stdin.readline()
 store = open_store(url)
 for i in range(int(runs)):
     name = f"w{number}-{i}" if int(runs) > 1 else "same"
-    samples = chunks([(j * 10**9, j) for j in range(700)])
+    samples = chunks(range(0, 700 * 10**9, 10**9), range(700))
     store.save(replace(record, id=name), [(c, samples) for c in channels])
 store.close()
 """

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from dash import html
 
 from greenai.core import labels, quantity
 from greenai.core.remarks import counting, quality_in_words, remarks
 from greenai_dashboard import formats, texts_run
-from greenai_dashboard.parts import badge, facts, quality_badge, section, table, tile
+from greenai_dashboard.pages.run_nodes import nodes_section
+from greenai_dashboard.pages.run_origin import factor_section, per_kwh, provenance_section
+from greenai_dashboard.parts import badge, more_rows, quality_badge, section, table, tile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 MAX_WINDOW_ROWS = 200
 MAX_CHANNEL_ROWS = 200
-MAX_HOSTS = 20
 
 
 def summary(record: RunRecord, language: Language) -> html.Section:
@@ -56,14 +56,15 @@ def summary(record: RunRecord, language: Language) -> html.Section:
 
 def details(record: RunRecord, language: Language) -> list[Any]:
     """Return all that lies below the power trace."""
-    blocks = [_channels(record, language), _incidents(record, language)]
+    nodes = nodes_section(record, language)
+    blocks = [*([nodes] if nodes else []), _channels(record, language), _incidents(record, language)]
     if record.emissions is not None and record.emissions.factor is not None:
-        blocks.append(_factor(record.emissions, language))
+        blocks.append(factor_section(record.emissions, language))
     if record.windows:
         blocks.append(_windows(record, language))
     if record.metrics or record.work.units:
         blocks.append(_results(record, language))
-    blocks.append(_provenance(record, language))
+    blocks.append(provenance_section(record, language))
     return blocks
 
 
@@ -141,7 +142,7 @@ def _emissions_tile(emissions: Emissions | None, language: Language) -> html.Div
         upstream = texts_run.UPSTREAM.format(mass=mass).to(language)
     factor = emissions.factor
     source = (
-        f"{factor.zone} {factor.year} · {_per_kwh(factor.value_g_per_kwh, language)} · {factor.source}"
+        f"{factor.zone} {factor.year} · {per_kwh(factor.value_g_per_kwh, language)} · {factor.source}"
         if factor
         else None
     )
@@ -152,10 +153,6 @@ def _emissions_tile(emissions: Emissions | None, language: Language) -> html.Div
         texts_run.CO2_OPERATION.format(pue=pue).to(language),
         upstream,
     )
-
-
-def _per_kwh(value_g: float, language: Language) -> str:
-    return f"{quantity.number(value_g, language)} g/kWh"
 
 
 def _channels(record: RunRecord, language: Language) -> html.Section:
@@ -177,16 +174,8 @@ def _channels(record: RunRecord, language: Language) -> html.Section:
             [_channel(channel, counts, language) for channel, counts in shown],
             numeric=frozenset({3, 7}),
         ),
-        _more(len(channels), MAX_CHANNEL_ROWS, language),
+        more_rows(len(channels), MAX_CHANNEL_ROWS, language),
     )
-
-
-def _more(count: int, shown: int, language: Language) -> html.P | None:
-    """Say how much of a table is left out; nothing if all of it is there."""
-    if count <= shown:
-        return None
-    words = texts_run.MORE_ROWS.format(shown=shown, all=quantity.integer(count, language))
-    return html.P(words.to(language), className="muted")
 
 
 def _channel(channel: ChannelEnergy, counts: Text, language: Language) -> list[Any]:
@@ -219,32 +208,6 @@ def _incidents(record: RunRecord, language: Language) -> html.Section:
     return section(heading, html.Ul(entries, className="incidents"))
 
 
-def _factor(emissions: Emissions, language: Language) -> html.Section:
-    factor = emissions.factor
-    if factor is None:
-        raise ValueError("a factor is needed to describe one")
-    checked = texts_run.CHECKED_YES if factor.verified else texts_run.CHECKED_NO
-    flag = texts_run.VERIFIED if factor.verified else texts_run.UNVERIFIED
-    # Shown as text: only web addresses become links.
-    linkable = factor.url.startswith(("https://", "http://"))
-    source: Any = html.A(factor.source, href=factor.url, rel="noreferrer") if linkable else factor.source
-    pairs: list[tuple[str, Any]] = [
-        (texts_run.FACTOR.to(language), [_per_kwh(factor.value_g_per_kwh, language), " ", html.Code(factor.id)]),
-        (texts_run.ZONE.to(language), factor.zone),
-        (texts_run.YEAR.to(language), str(factor.year)),
-        (texts_run.SOURCE.to(language), source),
-        (texts_run.EDITION.to(language), factor.edition),
-        (texts_run.BOUNDARY.to(language), labels.word(labels.BOUNDARY, factor.boundary).to(language)),
-        (texts_run.GASES.to(language), factor.gases),
-        (texts_run.LICENCE.to(language), factor.licence),
-        (
-            texts_run.CHECKED.to(language),
-            [badge(flag.to(language), "neutral" if factor.verified else "warning"), " ", checked.to(language)],
-        ),
-    ]
-    return section(texts_run.EMISSIONS.to(language), facts(pairs))
-
-
 def _windows(record: RunRecord, language: Language) -> html.Section:
     names = {window.id: window.name for window in record.windows}
     rows = [
@@ -265,7 +228,7 @@ def _windows(record: RunRecord, language: Language) -> html.Section:
         )
     ]  # fmt: skip
     heading = texts_run.WINDOWS.to(language)
-    more = _more(len(record.windows), MAX_WINDOW_ROWS, language)
+    more = more_rows(len(record.windows), MAX_WINDOW_ROWS, language)
     help_line = html.P(
         [texts_run.WINDOWS_HELP.to(language), " ", quality_badge(record.energy.quality, language)],
         className="muted",
@@ -289,49 +252,3 @@ def _results(record: RunRecord, language: Language) -> html.Section:
     heading = texts_run.RESULTS.to(language)
     headers = [text.to(language) for text in (texts_run.METRIC, texts_run.VALUE, texts_run.BETTER)]
     return section(heading, table(heading, headers, rows, numeric=frozenset({1})))
-
-
-def _provenance(record: RunRecord, language: Language) -> html.Section:
-    journal = texts_run.JOURNAL_LINES.format(
-        lines=quantity.integer(record.journal.lines, language),
-        bad=quantity.integer(record.journal.bad_lines, language),
-        digest=record.journal.sha256,
-    )
-    pairs: list[tuple[str, Any]] = [
-        (texts_run.RUN_ID.to(language), html.Code(record.id)),
-        (texts_run.USER.to(language), record.user or quantity.NO_VALUE),
-        (texts_run.HOSTS.to(language), _hosts(record) or quantity.NO_VALUE),
-        (
-            texts_run.GIT_COMMIT.to(language),
-            html.Code(record.git_commit) if record.git_commit else quantity.NO_VALUE,
-        ),
-        (texts_run.ENDED.to(language), formats.moment(record.ended_ms, language)),
-        (texts_run.JOURNAL.to(language), journal.to(language)),
-    ]
-    if record.tags:
-        tags = ", ".join(f"{key}={value}" for key, value in sorted(record.tags.items()))
-        pairs.append((texts_run.TAGS.to(language), tags))
-    if record.slurm:
-        pairs += [(f"Slurm {key}", value) for key, value in sorted(record.slurm.items())]
-    pairs += [
-        (labels.word(labels.ENVIRONMENT, key).to(language), html.Code(_plain(value, language)))
-        for key, value in sorted(record.environment.items())
-    ]
-    download = html.A(
-        texts_run.DOWNLOAD_JSON.to(language),
-        href=f"/run/{quote(record.id, safe='')}/record.json",
-        className="button",
-        download="",
-    )
-    return section(texts_run.PROVENANCE.to(language), facts(pairs), html.P(download))
-
-
-def _hosts(record: RunRecord) -> str:
-    left = len(record.hosts) - MAX_HOSTS
-    return ", ".join([*record.hosts[:MAX_HOSTS], *([f"+{left}"] if left > 0 else [])])
-
-
-def _plain(value: object, language: Language) -> str:
-    if isinstance(value, bool):
-        return (labels.YES if value else labels.NO).to(language)
-    return str(value)

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from greenai.cli.app import print_table
 from greenai.core import labels, quantity
+from greenai.core.node_energy import node_energies
 from greenai.core.text import Text
 
 if TYPE_CHECKING:
     from greenai.cli.app import App
+    from greenai.core.node_energy import NodeEnergy
     from greenai.core.record import RunRecord
 
 _JOB = Text(de="Batch-Job", en="Batch job")
@@ -53,10 +55,10 @@ def job_name(record: RunRecord) -> str | None:
 
 def show_nodes(app: App, record: RunRecord) -> None:
     """Write what each node took; nothing for a run on one machine."""
-    nodes = list(dict.fromkeys(channel.host for channel in record.energy.channels))
-    if len(nodes) < 2:  # noqa: PLR2004
+    nodes = node_energies(record)
+    if not nodes:
         return
-    rows = [_cells(app, record, node) for node in sorted(nodes)[:MOST_NODES]]
+    rows = [_cells(app, node) for node in nodes[:MOST_NODES]]
     print_table([app.say(heading) for heading in _HEADINGS], rows, right=(1,))
     more = len(nodes) - MOST_NODES
     if more > 0:
@@ -64,21 +66,11 @@ def show_nodes(app: App, record: RunRecord) -> None:
     print()
 
 
-def _cells(app: App, record: RunRecord, node: str) -> list[str]:
-    here = [channel for channel in record.energy.channels if channel.host == node]
-    counted = [channel for channel in here if channel.counted and channel.energy_j is not None]
-    if not counted:
-        gap = quantity.duration(record.duration_s, app.language)
-        return [node, quantity.NO_VALUE, quantity.NO_VALUE, quantity.NO_VALUE, gap]
-    energy_j = sum(channel.energy_j or 0.0 for channel in counted)
-    # The parts of a node may err alike: their bounds are added.
-    low_j, high_j = sum(c.low_j or 0.0 for c in counted), sum(c.high_j or 0.0 for c in counted)
-    weakest = max((channel.quality for channel in counted), key=list(labels.QUALITY).index)
-    gap_s = max(channel.gap_s for channel in counted)
+def _cells(app: App, node: NodeEnergy) -> list[str]:
     return [
-        node,
-        quantity.energy(energy_j, app.language),
-        quantity.energy_range(low_j, high_j, app.language, 2, like=energy_j),
-        app.say(labels.QUALITY[weakest]),
-        quantity.duration(gap_s, app.language) if gap_s else quantity.NO_VALUE,
+        node.host,
+        quantity.energy(node.energy_j, app.language),
+        quantity.energy_range(node.low_j, node.high_j, app.language, 2, like=node.energy_j),
+        app.say(labels.QUALITY[node.quality]) if node.quality else quantity.NO_VALUE,
+        quantity.duration(node.gap_s, app.language) if node.gap_s else quantity.NO_VALUE,
     ]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from greenai.core.errors import ConfigError, GreenAIError
 from greenai.core.text import Text
 from greenai.host.commands import NOT_FOUND, TIMEOUT
-from greenai.slurm.accounting.run import SiteFacts
 from greenai.slurm.accounting.sensors import energy_sensor
+from greenai.slurm.accounting.site_facts import SiteFacts
 from greenai.slurm.accounting.table import columns
 from greenai.slurm.ask import run_slurm
 

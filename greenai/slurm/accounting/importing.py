@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from greenai.core.text import Text
     from greenai.settings import Settings
     from greenai.slurm.accounting.jobs import Accounts
-    from greenai.slurm.accounting.run import SiteFacts
+    from greenai.slurm.accounting.site_facts import SiteFacts
     from greenai.store import Store
 
 _AT_ONCE = 200  # runs in one transaction

@@ -211,4 +211,7 @@ def _energy_j(reader: RowReader, elapsed_s: int | None, nodes: int | None) -> fl
 
 def _printable(text: str) -> str:
     """Return one printable line; what is none becomes a replacement character."""
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text.strip())
+    line = text.strip()
+    if line.isprintable():
+        return line
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in line)

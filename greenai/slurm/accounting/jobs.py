@@ -11,7 +11,7 @@ from greenai.core.text import Text
 from greenai.slurm.accounting import values as v
 from greenai.slurm.accounting.attempts import numbered
 from greenai.slurm.accounting.job_rows import ROUNDING_MS, RowReader, UnfitRowError, read_job, read_step, shown
-from greenai.slurm.accounting.table import RESTARTS, Quarantined, Row, rows
+from greenai.slurm.accounting.table import RESTARTS, Quarantined, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,10 +68,23 @@ class _Attempt:
 
 @dataclass(frozen=True, slots=True)
 class _StepRow:
-    row: Row
+    """A step until its attempt is known: the row itself would take several times the memory.
+
+    Attributes:
+        line: Number of its row.
+        shown: The row as people are shown it.
+        step: The step.
+        after: The attempt whose row came before; None if that was put aside.
+    """
+
+    line: int
+    shown: str
     step: BatchStep
     after: _Attempt | None
-    """The attempt whose row came before; None if that was put aside."""
+
+    def put_aside(self, reason: Text) -> Quarantined:
+        """Say that it is of no use."""
+        return Quarantined(self.line, self.shown, reason)
 
 
 def read_accounts(lines: Iterable[str], now_ms: int | None = None) -> Accounts:
@@ -137,7 +150,8 @@ class _Attempts:
             raise UnfitRowError(_NO_CLUSTER)
         key = (cluster, match[1])
         if match[2] is not None:
-            row = _StepRow(reader.row, read_step(reader, match[2]), self._last.get(key))
+            step = read_step(reader, match[2])
+            row = _StepRow(reader.row.line, shown(reader.row), step, self._last.get(key))
             self._steps.setdefault(key, []).append(row)
             return
         self._last[key] = None
@@ -160,9 +174,9 @@ class _Attempts:
                 its = (each for each in latest_first if began_ms is not None and each.had(began_ms))
                 attempt = one.after if began_ms is None else next(its, None)
                 if attempt is None:
-                    found.append(Quarantined(one.row.line, shown(one.row), _ORPHAN))
+                    found.append(one.put_aside(_ORPHAN))
                 elif one.step.id in attempt.steps:
-                    found.append(Quarantined(one.row.line, shown(one.row), _DUPLICATE))
+                    found.append(one.put_aside(_DUPLICATE))
                 else:
                     attempt.steps[one.step.id] = one.step
         return found

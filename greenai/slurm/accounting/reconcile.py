@@ -15,14 +15,14 @@ from greenai.core.quantity import number
 from greenai.core.text import Text
 from greenai.core.vocabulary import Scope
 from greenai.slurm.accounting.metered import steps_energy_j
-from greenai.slurm.accounting.run import cpu_share
+from greenai.slurm.accounting.site_facts import cpu_share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from greenai.core.batch_job import BatchJob
     from greenai.core.record import RunRecord
-    from greenai.slurm.accounting.run import SiteFacts
+    from greenai.slurm.accounting.site_facts import SiteFacts
 
 STEP_WINDOW = "step-"
 """The windows of a job's run are its steps: ``step-0``."""

@@ -1,6 +1,7 @@
 """``python -I -m greenai.slurm.site start|stop|announce``: what Prolog, Epilog and TaskProlog call.
 
-``collect USER GROUP GROUPS...`` (numbers) is the collector, which ``start`` starts as root.
+``collect JOB USER GROUP GROUPS...`` (numbers) is the collector, which ``start`` starts as root; ``died FOLDER NODE
+USER GROUP GROUPS...`` says in a run, for ``stop``, that its collector is gone.
 
 It ends with 0 whatever happens: a Prolog or Epilog that fails makes Slurm take the node out of service.
 """
@@ -24,13 +25,23 @@ def main() -> None:
 
             stop(os.environ)
         elif word == "collect":
-            from greenai.slurm.site.privileges import become
+            from greenai.slurm.site.privileges import become, spare_from_want_of_memory
+            from greenai.slurm.site.question import answer
 
-            user, group, *groups = map(int, sys.argv[2:])
-            become(user, group, groups)  # before anything of his is opened
+            spare_from_want_of_memory()
+            jobs = answer(sys.argv[2], os.environ)
+            become(*map(int, sys.argv[3:]))  # before anything of his is opened
             from greenai.slurm.site.collect import collect
 
-            collect()
+            collect(jobs)
+        elif word == "died":
+            from pathlib import Path
+
+            from greenai.slurm.site.died import leave_word
+            from greenai.slurm.site.privileges import become
+
+            become(*map(int, sys.argv[4:]))
+            leave_word(Path(sys.argv[2]), sys.argv[3])
         elif word == "announce":
             from greenai.slurm.site.notes import announcement
 

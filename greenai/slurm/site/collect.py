@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from greenai.core.errors import ConfigError, GreenAIError
+from greenai.core.errors import ConfigError
 from greenai.core.text import Text
-from greenai.host import this_host
 from greenai.host.files import make_folder
 from greenai.journal.spool import is_own
-from greenai.slurm.ask import ask_job
 from greenai.slurm.collector import main
 from greenai.slurm.job_host import job_environ
 
@@ -24,20 +23,17 @@ if TYPE_CHECKING:
     from greenai.slurm.job_facts import JobFacts
     from greenai.slurm.order import Order
 
-# One question to Slurm's controller per node; a job of more has its nodes for itself, as a rule, and asks none.
-MOST_QUESTIONS = 64
-_PATIENCE_S = 0.3  # the Prolog waits
-
 _NOT_YOURS = Text(
     de="{folder} gehört jemand anderem; der Job wird nicht gemessen.",
     en="{folder} is somebody else's; the job is not measured.",
 )
 
 
-def prepare(order: Order) -> Order:
+def prepare(jobs: Sequence[JobFacts], order: Order) -> Order:
     """Make the run's folder, and complete what the Prolog knew of the job by what Slurm says of it.
 
     Args:
+        jobs: What Slurm says: the job, or the components of a heterogeneous one; empty if nothing.
         order: What the Prolog said.
 
     Raises:
@@ -48,12 +44,7 @@ def prepare(order: Order) -> Order:
     make_folder(folder)
     if not is_own(folder):
         raise ConfigError(_NOT_YOURS.format(folder=folder))
-    if len(order.nodes) > MOST_QUESTIONS:
-        return order
-    try:
-        return completed(order, ask_job(this_host(), int(order.slurm["job_id"]), _PATIENCE_S), os.environ)
-    except (GreenAIError, OSError):
-        return order  # a busy controller costs the name, not the measurement
+    return completed(order, jobs, os.environ) if jobs else order
 
 
 def completed(order: Order, jobs: Sequence[JobFacts], environ: Mapping[str, str]) -> Order:
@@ -61,7 +52,7 @@ def completed(order: Order, jobs: Sequence[JobFacts], environ: Mapping[str, str]
 
     Args:
         order: What the Prolog said.
-        jobs: What Slurm says: the job, or the components of a heterogeneous one.
+        jobs: What Slurm says, not empty.
         environ: This process's own.
     """
     first = jobs[0]
@@ -85,6 +76,10 @@ def completed(order: Order, jobs: Sequence[JobFacts], environ: Mapping[str, str]
     return order._replace(environ={node: job_environ(ours, node)}, exclusive=ours.exclusive)
 
 
-def collect() -> None:
-    """Collect until the Epilog says that the job has ended."""
-    main(prepare)
+def collect(jobs: Sequence[JobFacts]) -> None:
+    """Collect until the Epilog says that the job has ended.
+
+    Args:
+        jobs: What Slurm said of the job, see ``greenai.slurm.site.question``.
+    """
+    main(partial(prepare, jobs))

@@ -26,11 +26,14 @@ _LOOK_EVERY_S = 0.01
 def stop(environ: Mapping[str, str], notes: Path = NOTES) -> None:
     """Stop the collector of a job on this node, however many attempts left one; none is no fault.
 
+    One that is gone already is reported.
+
     Args:
         environ: The Epilog's.
         notes: Folder of the notes.
 
     Raises:
+        OSError, SubprocessError: What is to be said of a collector that is gone cannot be said.
         ValueError: Slurm's environment is not one of an Epilog.
     """
     component_id = environ.get("SLURM_JOB_ID", "")
@@ -38,11 +41,19 @@ def stop(environ: Mapping[str, str], notes: Path = NOTES) -> None:
         raise ValueError(f"SLURM_JOB_ID={component_id}")
     # After a requeue the Epilog of the first attempt has the count of the second: then nobody knows an exit code.
     restart = environ.get("SLURM_JOB_RESTART_COUNT", "")
+    died: list[JobNote] = []
     for path in notes_of_component(environ.get("SLURMD_NODENAME", ""), int(component_id), notes):
         note = read_note(path)
-        if note is not None:
+        if note is not None and note.is_alive:
             end_collector(note, exit_code(environ) if restart in ("", str(note.restart_count)) else None)
+        elif note is not None:
+            died.append(note)
         path.unlink(missing_ok=True)
+    if died:
+        from greenai.slurm.site.died import report  # loads more than an Epilog needs, as a rule
+
+        for note in died:
+            report(environ, note)
 
 
 def end_collector(note: JobNote, code: int | None) -> None:

@@ -2,27 +2,38 @@
 
 A process that executes a program as the user can be taken over by him through a debugger, until it forbids that.
 One that only changes its user cannot: from then on the kernel lets nobody debug it (PR_SET_DUMPABLE of prctl(2)).
+For the same reason it starts no program once it is the user's: those could be debugged.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-from typing import TYPE_CHECKING
+import sys
+from contextlib import suppress
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+# Slurm's own daemons go further (-1000); the job's programs stay at 0.
+_OOM_SCORE = "-500"
+_STARTS_A_PROGRAM = frozenset(
+    {"subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
+)
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4  # linux/prctl.h
 
 
-def become(user: int, group: int, groups: Sequence[int]) -> None:
+def spare_from_want_of_memory() -> None:
+    """As root, have the kernel end the job's programs before this process when memory is short (proc(5))."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")
+
+
+def become(user: int, group: int, *groups: int) -> None:
     """Become a user for good, one whose other processes can neither look into this one nor work through it.
 
     Args:
         user: Number of the user.
         group: Number of the group.
-        groups: Numbers of all groups.
+        *groups: Numbers of all groups.
 
     Raises:
         PermissionError: This process is not entirely his, or could be debugged.
@@ -35,6 +46,17 @@ def become(user: int, group: int, groups: Sequence[int]) -> None:
     if user != 0 and _can_return():
         raise PermissionError(f"user {user} could become root again")
     _keep_debuggers_out()
+    sys.addaudithook(_start_no_program)  # can never be removed
+
+
+def _start_no_program(event: str, _arguments: tuple[object, ...]) -> None:
+    """Refuse what would start a program; a sensor that needs one is said to be missing.
+
+    Raises:
+        PermissionError: Always, of such an event.
+    """
+    if event in _STARTS_A_PROGRAM:
+        raise PermissionError(f"{event}: a site's collector starts no programs")
 
 
 def _can_return() -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import select
 import subprocess
 import sys
@@ -16,10 +15,12 @@ from greenai.host.processes import start_ticks
 from greenai.settings import load_settings
 from greenai.settings.paths import data_folder
 from greenai.slurm.order import FAILED, Order
+from greenai.slurm.site.account import UserAccount
 from greenai.slurm.site.epilog import end_collector
 from greenai.slurm.site.job import SiteJob
 from greenai.slurm.site.log import log
 from greenai.slurm.site.notes import NOTES, JobNote, note_path, notes_of_component, read_note, write_note
+from greenai.slurm.site.question import question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +31,6 @@ PATIENCE_S = 0.5
 # The folder of a job that is older belongs to an earlier job of the same number.
 _SAME_JOB_S = 3600.0
 _MOST_OF_A_NUMBER = 9
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def start(environ: Mapping[str, str], notes: Path = NOTES) -> None:
@@ -53,9 +53,9 @@ def start(environ: Mapping[str, str], notes: Path = NOTES) -> None:
         if note is not None:
             end_collector(note, None)  # nobody called the Epilog of another attempt
         path.unlink(missing_ok=True)
-    user = _User(job)
+    user = UserAccount(job)
     said = {name: value for name, value in environ.items() if name.startswith("GREENAI_")}  # by the Prolog itself
-    spool = _spool(user, said)
+    spool = _spool(user.home, said)
     run_id = _run_id(spool, job)
     order = Order(
         run_id=run_id,
@@ -68,8 +68,8 @@ def start(environ: Mapping[str, str], notes: Path = NOTES) -> None:
     )
     process = subprocess.Popen(
         # Isolated: none of the user's code (usercustomize, PYTHONPATH) may run where Slurm does not watch over it.
-        # As root: it becomes the user by itself, see ``greenai.slurm.site.privileges``.
-        [sys.executable, "-I", "-m", COLLECTOR, "collect", *map(str, (user.number, user.group, *user.groups))],
+        # As root: it asks Slurm, and becomes the user by itself, see ``greenai.slurm.site.privileges``.
+        [sys.executable, "-I", "-m", COLLECTOR, "collect", question(job), *map(str, user.numbers)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -91,30 +91,13 @@ def start(environ: Mapping[str, str], notes: Path = NOTES) -> None:
     _await_first_word(process, job)
 
 
-class _User:
-    """The job's user: numbers, groups, and what a collector's environment says of him."""
-
-    def __init__(self, job: SiteJob) -> None:
-        try:
-            entry = pwd.getpwuid(job.user_id)
-        except KeyError:  # no such user on this node
-            name, self.home, group = str(job.user_id), "/", job.user_id
-            self.groups: list[int] = []
-        else:
-            name, self.home, group = entry.pw_name, entry.pw_dir, entry.pw_gid
-            self.groups = os.getgrouplist(name, group)
-        self.number = job.user_id
-        self.group = job.group_id if job.group_id >= 0 else group
-        self.environ = {"HOME": self.home, "USER": name, "LOGNAME": name, "PATH": _PATH, "LC_ALL": "C.UTF-8"}
-
-
-def _spool(user: _User, said: Mapping[str, str]) -> Path:
+def _spool(home: str, said: Mapping[str, str]) -> Path:
     """Return the spool that the site's file or the Prolog names, else the one among the user's own data.
 
     Root reads no file of the user's here.
     """
     settings = load_settings(environ={**said, "HOME": "/nonexistent"}, folder=Path("/nonexistent"))
-    return settings.spool if "spool" in settings.origins else data_folder({"HOME": user.home}) / "spool"
+    return settings.spool if "spool" in settings.origins else data_folder({"HOME": home}) / "spool"
 
 
 def _run_id(spool: Path, job: SiteJob) -> str:

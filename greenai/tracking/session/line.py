@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from greenai.core.units import NS_PER_MS
 from greenai.host.descriptors import Descriptor
-from greenai.sampler_process import BELL_BYTES, SIGN_OF_LIFE
+from greenai.sampler.leash import BELL_BYTES, SIGN_OF_LIFE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

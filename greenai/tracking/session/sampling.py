@@ -14,7 +14,9 @@ from weakref import WeakSet
 from greenai.core.units import NS_PER_MS
 from greenai.host.processes import start_ticks
 from greenai.sampler.guard import start_quietly
-from greenai.sampler_process import MODULE, SIGN_EVERY_S, STOP_WORD, Order
+from greenai.sampler.leash import SIGN_EVERY_S, STOP_WORD
+from greenai.sampler.order import Order
+from greenai.sampler_process import MODULE
 from greenai.tracking.session.detached import LEAST_BELL, start_detached
 from greenai.tracking.session.line import Line
 

@@ -99,7 +99,7 @@ def _import(
     from greenai.slurm.accounting.ask import Period, ask_accounts, ask_site, read_recorded, recording_command
     from greenai.slurm.accounting.importing import import_accounts
     from greenai.slurm.accounting.jobs import read_accounts
-    from greenai.slurm.accounting.run import SiteFacts
+    from greenai.slurm.accounting.site_facts import SiteFacts
     from greenai.slurm.accounting.table import NotATableError
 
     if file is None and since is None and jobs is None:

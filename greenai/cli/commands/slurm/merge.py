@@ -15,12 +15,16 @@ from greenai.core import labels, quantity
 from greenai.core.errors import ConfigError
 from greenai.core.job_nodes import MISSING_NODE
 from greenai.core.text import Text
+from greenai.ingest.owner import OF_OTHERS
 from greenai.slurm.merge import merge_job
 from greenai.store import open_store
 from greenai.store.jobs import is_imported
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from greenai.cli.app import App
+    from greenai.core.collector import Incident
     from greenai.core.record import RunRecord
 
 _ABOUT = Text(
@@ -59,6 +63,7 @@ _ACCOUNTING = Text(
     en="No journal: {runs}. The figures are from Slurm's accounting.",
 )
 _NOTE = Text(de="Hinweis", en="Note")
+_REFUSED = Text(de="Einwände: {count}", en="Objections: {count}")
 _AT_LEAST = Text(de="≥ {energy}", en="≥ {energy}")
 
 
@@ -72,16 +77,22 @@ def build(app: App) -> click.Command:
         settings = app.settings()
         store = app.closing(open_store(settings.db))
         try:
-            records = merge_job(store, settings, job, [Path(folder) for folder in folders])
+            records, refused = merge_job(store, settings, job, [Path(folder) for folder in folders])
         except OSError as error:
             message = _UNREADABLE.format(path=error.filename, reason=error.strerror)
             raise ConfigError(message) from error
         if as_json:
             print_json(
-                {"job_id": job, "runs": [r.to_dict(app.language) for r in records], "total": _total(records)}
+                {
+                    "job_id": job,
+                    "runs": [r.to_dict(app.language) for r in records],
+                    "total": _total(records),
+                    "refused": [app.say(incident.message) for incident in refused],
+                }
             )
         else:
             _show(app, records)
+            _show_refused(app, refused)
         return 0
 
     return Command(
@@ -128,8 +139,17 @@ def _show(app: App, records: list[RunRecord]) -> None:
         print(app.say(_ACCOUNTING, runs=", ".join(record.id for record in imported)))
     for record in records:
         for incident in record.incidents:
-            if incident.code.startswith("node_"):
+            if incident.code.startswith("node_") or incident.code == OF_OTHERS:
                 print(f"{app.say(_NOTE)}: {record.id}: {app.say(incident.message)}")
+
+
+def _show_refused(app: App, refused: Sequence[Incident]) -> None:
+    if refused:
+        print(app.say(_REFUSED, count=len(refused)))
+    for incident in refused:
+        print(f"  {app.say(incident.message)}")
+        if incident.remedy is not None:
+            print(f"  {app.say(incident.remedy)}")
 
 
 def _cells(app: App, record: RunRecord) -> list[str]:
