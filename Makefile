@@ -13,12 +13,12 @@ demo-check: $(VENV)/ready-all  ## the same without serving the dashboard
 test: $(VENV)/ready-dev  ## lint, types, import contracts and all tests
 	scripts/system-packages
 	$(MAKE) --no-print-directory lint types contracts
-	$(BIN)/pytest -q -n 2 -m "not slow" --cov --cov-report=
+	$(BIN)/pytest -q -n 3 -m "not slow" --cov --cov-report=
 	$(BIN)/pytest -m slow --durations=15 --cov --cov-append
 
 check: $(VENV)/ready-dev  ## the fast part of `test`
 	$(MAKE) --no-print-directory lint types contracts
-	$(BIN)/pytest -q -n 2 -m "not slow"
+	$(BIN)/pytest -q -n 3 -m "not slow"
 
 lint: $(VENV)/ready-dev
 	$(BIN)/ruff check .

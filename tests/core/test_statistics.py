@@ -68,6 +68,7 @@ def test_log_ratio_follows_its_formula() -> None:
     assert interval.high == pytest.approx(exp(log(mean_a / mean_b) + half))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [3, 5, 10])
 @pytest.mark.parametrize("variation", [0.05, 0.2])
 def test_the_interval_covers_the_truth_in_about_95_of_100(count: int, variation: float) -> None:
