@@ -23,7 +23,7 @@ from greenai.journal.writer import JournalWriter
 from greenai.plugins import COLLECTORS, Plugin, load_collectors
 from greenai.sampler import SlowSampler, UsageReader, open_sensors, sample
 from greenai.sampler.leash import Leash
-from greenai.sampler.order import Order
+from greenai.sampler.order import SamplingOrder
 
 if TYPE_CHECKING:
     from greenai.host import Host
@@ -50,7 +50,7 @@ _LATE = Text(
 def main() -> None:
     """Run until the tracked program stops or dies, then take the run into the database."""
     _be_deaf()
-    order = Order.from_line(_first_line())
+    order = SamplingOrder.from_line(_first_line())
     leash = Leash(order)
     if not leash.pause(0.0) or leash.orphaned:  # a program that is over already has nothing more to measure
         _sample(order, leash)
@@ -67,7 +67,7 @@ def _be_deaf() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _sample(order: Order, leash: Leash) -> None:
+def _sample(order: SamplingOrder, leash: Leash) -> None:
     host = this_host(order.knowledge)
     usage = UsageReader(host, order.scope, order.pid) if order.scope is not Scope.MACHINE else None
     plugins = None if order.plugins is None else [Plugin(COLLECTORS, *plugin) for plugin in order.plugins]
@@ -85,7 +85,7 @@ def _sample(order: Order, leash: Leash) -> None:
     sensors.close()
 
 
-def _write(order: Order, host: Host, sensors: Sensors, leash: Leash) -> None:
+def _write(order: SamplingOrder, host: Host, sensors: Sensors, leash: Leash) -> None:
     journal = JournalWriter(
         Path(order.folder), host, Role.SAMPLER, sensors.channels, order.interval_s, rotates=order.service
     )
@@ -154,7 +154,7 @@ def start_ingest(folder: str, database: str | None) -> int:
 class _Hourly:
     """Has the past of a service condensed, and taken into the database, once an hour."""
 
-    def __init__(self, order: Order, host: Host) -> None:
+    def __init__(self, order: SamplingOrder, host: Host) -> None:
         self._order = order
         self._now_ns = host.clock.wall_ns
         self._done = self._hour()

@@ -18,6 +18,7 @@ from greenai.analysis.totals import report_view
 from greenai.analysis.trace import intervals, series
 from greenai.carbon.footprint import footprint
 from greenai.core.errors import NotFoundError
+from greenai.core.node_energy import lacking_nodes
 from greenai.core.text import Text
 from greenai.core.views import LivePage, RunQuery
 from greenai.core.vocabulary import RunState
@@ -140,6 +141,7 @@ class Analysis:
         """Return the power over time of a run's nodes together; None if nothing is stored of it.
 
         Of very many readings only those of some nodes, evenly picked, are added up; the answer says of how many.
+        Nodes with a channel that nothing is known of are left out, unless all are such: they would look like less.
 
         Args:
             run_id: Full id of the run.
@@ -147,9 +149,11 @@ class Analysis:
             to_ms: Only before it.
         """
         record = self.run(run_id)
-        nodes = sorted({channel.host for channel in record.energy.channels})
+        nodes = _nodes_of(record)
+        lacking = lacking_nodes(record.energy.channels)
+        whole = [node for node in nodes if node not in lacking] or nodes
         step = max(ceil(self._store.sample_count(run_id) / _MOST_SAMPLES), 1)
-        wanted = frozenset(nodes[::step])
+        wanted = frozenset(whole[::step])
         begin_ms = record.started_ms if from_ms is None else from_ms
         end_ms = record.started_ms + record.duration_s * 1000 if to_ms is None else to_ms
         chosen = self._store.samples(run_id, lambda channel, counted: counted and channel.host in wanted)
@@ -191,7 +195,7 @@ class Analysis:
             seconds: How far back.
         """
         try:
-            return live_nodes_trace(self._settings.spool / run_id, seconds, len(self.run(run_id).hosts))
+            return live_nodes_trace(self._settings.spool / run_id, seconds, len(_nodes_of(self.run(run_id))))
         except OSError:
             return None
 
@@ -234,3 +238,8 @@ class Analysis:
             if progress:
                 progress()
         return changed
+
+
+def _nodes_of(record: RunRecord) -> list[str]:
+    """Return the nodes of a run, with those of which there is no journal."""
+    return sorted({channel.host for channel in record.energy.channels})

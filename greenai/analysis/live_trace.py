@@ -67,10 +67,8 @@ def live_nodes_trace(folder: Path, seconds: float, of: int) -> NodesTrace | None
     if not log.processes:
         return None
     moment = Moment.of(log, started_ms=0, seconds=seconds)
-    found = (
-        (moment.traces[key].channel, _intervals(moment.traces[key], moment.clocks[key[0]]))
-        for key in sorted(moment.chosen)
-    )
+    whole = [key for key in sorted(moment.chosen) if key[0] not in moment.lacking] or sorted(moment.chosen)
+    found = ((moment.traces[key].channel, _intervals(moment.traces[key], moment.clocks[key[0]])) for key in whole)
     end_ms = moment.last_ms()
     return nodes_trace(found, (end_ms - seconds * 1e3, end_ms), of)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from greenai.core.node_energy import lacking_nodes
 from greenai.core.outline import Outline
 from greenai.core.totals import energy_of, with_rest
 from greenai.core.traces import traces
@@ -29,6 +30,7 @@ class Moment:
         chosen: Those that are counted.
         quality: The weakest quality among them.
         methods: By which they are read.
+        lacking: The hosts with a channel that is missing from their sum.
         spans: The stretch looked at on each host, on its monotonic clock.
         clocks: A process of each host, to convert times.
         started_ms: Start of the run, epoch milliseconds.
@@ -38,6 +40,7 @@ class Moment:
     chosen: frozenset[Key]
     quality: Quality | None
     methods: tuple[str, ...]
+    lacking: frozenset[str]
     spans: dict[str, Span]
     clocks: dict[str, ProcessLog]
     started_ms: int
@@ -67,7 +70,8 @@ class Moment:
             found = with_rest(found, spans, is_counted=True)
         energy, chosen = energy_of(found, spans, terms.scope, count_rest=terms.count_rest)
         methods = tuple(sorted({channel.method for channel in energy.channels if channel.counted}))
-        return cls(found, chosen, energy.quality, methods, spans, clocks, started_ms)
+        lacking = lacking_nodes(energy.channels)
+        return cls(found, chosen, energy.quality, methods, lacking, spans, clocks, started_ms)
 
     def power_w(self) -> float | None:
         """Return the mean power of the counted channels over the whole stretch."""

@@ -6,6 +6,7 @@ from collections import defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from greenai.core.channel import Component
 from greenai.core.energy_curve import EnergyCurve
 from greenai.core.units import NS_PER_MS, NS_PER_S, UJ_PER_J
 from greenai.core.views import NodesTrace
@@ -13,7 +14,7 @@ from greenai.core.views import NodesTrace
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from greenai.core.channel import Channel, Component
+    from greenai.core.channel import Channel
     from greenai.core.energy_curve import EnergyInterval
 
 STEPS = 240
@@ -29,7 +30,7 @@ def nodes_trace(
     """Add up the power of nodes, step by step.
 
     A node counts in a step only if all its channels were read in at least half of it: the rest of a sum would look
-    like less power.
+    like less power. One of whose sensors nothing is known at all is left out, unless all are such.
 
     Args:
         channels: The counted ones of the nodes, one after the other, with what they took (epoch ns).
@@ -41,14 +42,18 @@ def nodes_trace(
     """
     edges_ns = _edges_ns(span_ms)
     by_node: dict[str, dict[Component, _Powers]] = defaultdict(dict)
+    blind: set[str] = set()
     for channel, intervals in channels:
         if intervals:
             parts = by_node[channel.host]
             more_w = _powers_w(EnergyCurve(intervals), edges_ns)
             before_w = parts.get(channel.component)
             parts[channel.component] = more_w if before_w is None else _sum_w([before_w, more_w])
+        elif channel.component is not Component.REST:  # which no sensor reads
+            blind.add(channel.host)
     if not by_node:
         return None
+    by_node = {node: parts for node, parts in by_node.items() if node not in blind} or by_node
     nodes_w = {node: _sum_w(list(parts.values())) for node, parts in by_node.items()}
     steps = range(len(edges_ns) - 1)
     there_w = [[p for powers in nodes_w.values() if (p := powers[step]) is not None] for step in steps]

@@ -136,7 +136,7 @@ def together(
         user=meta.get("user"),
         git_commit=meta.get("git_commit"),
         tags=dict(meta.get("tags") or {}),
-        slurm=meta.get("slurm"),
+        slurm=_facts(meta.get("slurm")),
         environment=dict(meta.get("environment") or {}),
         site=Site(**{name: meta.get(name) for name in Site.__slots__}),
         energy=energy,
@@ -157,6 +157,13 @@ def together(
         ),
     )
     return record, tuple(each.channel for each in sums)
+
+
+def _facts(claimed: object) -> dict[str, str] | None:
+    """Return what a journal says of its batch job: texts, whatever else it holds."""
+    if not isinstance(claimed, dict):
+        return None
+    return {str(key): value for key, value in claimed.items() if isinstance(value, str)}
 
 
 def _in_order(hosts: Sequence[HostAccount]) -> list[ChannelSum]:

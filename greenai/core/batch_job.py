@@ -9,6 +9,7 @@ COLLECTOR_PREFIX = "greenai-collect"
 """Job steps whose name begins like this are our own collectors."""
 
 _LONGEST_RUN_ID = 64
+_MOST_DIGITS = 15
 _CLOCKS_DIFFER_MS = 5_000  # less than a requeued job waits for its next attempt
 
 # Words of job states, man sacct ("JOB STATE CODES"), and whether nothing more can happen to such an attempt.
@@ -26,6 +27,12 @@ _OPEN = frozenset(
 )  # fmt: skip
 STATES = _FINAL | _OPEN
 _AFTER_SIGNAL = 128  # as shells do
+
+
+def claimed_number(text: object) -> int:
+    """Return a number that a journal claims, e.g. a restart count; 0 for anything else that it says."""
+    digits = str(text)
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= _MOST_DIGITS else 0
 
 
 @dataclass(frozen=True, slots=True)

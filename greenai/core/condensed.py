@@ -123,9 +123,13 @@ class CondensedHour:
             KeyError, TypeError, ValueError, AttributeError: It is none.
         """
         channels = {str(name): ChannelHour.from_json(channel) for name, channel in data["channels"].items()}
-        return cls(
-            int(data["number"]), int(data["t0_ns"]), int(data["t"]), channels, Activity.from_json(data["done"])
-        )
+        t0_ns, t1_ns = int(data["t0_ns"]), int(data["t"])
+        minutes = -((t0_ns - t1_ns) // _MINUTE_NS)
+        if t0_ns < 0 or any(
+            len(part) != minutes for hour in channels.values() for part in (hour.machine, hour.own)
+        ):
+            raise ValueError("these are not its minutes")
+        return cls(int(data["number"]), t0_ns, t1_ns, channels, Activity.from_json(data["done"]))
 
     def of_channel(self, name: str, *, own: bool) -> list[EnergyInterval]:
         """Return the minutes of a channel as intervals; where only a part is known, it is taken to come first.

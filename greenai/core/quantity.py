@@ -71,6 +71,16 @@ def part(share: float, language: Language) -> str:
     return percent(share, language)
 
 
+def at_least(written: str, *, is_at_least: bool) -> str:
+    """Mark a figure that is a lower bound; what is unknown stays a dash.
+
+    Args:
+        written: The figure.
+        is_at_least: Whether it is one.
+    """
+    return f"≥{_THIN_SPACE}{written}" if is_at_least and written != NO_VALUE else written
+
+
 def energy(value_j: float | None, language: Language, digits: int = 3, *, like: float | None = None) -> str:
     """Write an energy given in joules, in J, Wh, kWh or MWh; where ``like`` is given, in the unit that fits it."""
     return _scaled(value_j, _ENERGY_STEPS, language, digits, like)

@@ -118,7 +118,7 @@ def ingest_folder(store: Store, settings: Settings, folder: Path) -> RunRecord |
     if owner is not None:
         refuse_anothers_run(store, folder, owner)
     with without_collector(), closing(Spill()) as spill:
-        found = merge(folder, spill, owner.wrote if owner is not None else None)
+        found = merge(folder, spill, owner.has_written if owner is not None else None)
         if found is not None and owner is None and condense(folder, found.log, found.over):
             found = merge(folder, spill)  # what is said of the journals is to be true of those that are left
         if found is None:

@@ -12,7 +12,7 @@ from greenai.ingest.workers import take_hosts
 from greenai.journal.survey import survey_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from greenai.core.channel import Channel
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from greenai.core.events import ProcessLog, RunLog
     from greenai.core.record import RunRecord
     from greenai.ingest.spill import Spill
+    from greenai.journal.files import Fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,13 @@ class MergedRun:
     over: Mapping[str, Sequence[CondensedHour]]
 
 
-def merge(folder: Path, spill: Spill, fits: Callable[[Path], bool] | None = None) -> MergedRun | None:
+def merge(folder: Path, spill: Spill, fits: Fits | None = None) -> MergedRun | None:
     """Put a run together; None if its journals hold nothing yet.
 
     Args:
         folder: ``<spool>/<run id>``.
         spill: Keeps what its channels said.
-        fits: Says of a file whether it is one of this run; by default all are.
+        fits: Says of an open file whether it is one of this run; by default all are.
 
     Raises:
         OSError: The folder cannot be read.

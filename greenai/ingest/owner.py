@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from greenai.core.collector import Incident
 from greenai.core.errors import JournalError
+from greenai.core.file_owner import FileOwner
 from greenai.core.text import Text
 from greenai.journal import format as f
 from greenai.store.run_user import stored_user
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from greenai.core.record import RunRecord
     from greenai.store import Store
 
-# Among what is known of a batch job: whose its run is by the file system; and what only Slurm may say.
-OWNER, _ACCOUNTING = "owner", "accounting"
+# Among what is known of a batch job, only Slurm may say this.
+_ACCOUNTING = "accounting"
 
 NOT_COUNTED, OF_OTHERS = "run_of_another_user", "journals_of_others"
 """Codes of incidents: a run that is none of its job, and journals that are none of their run."""
@@ -44,21 +45,18 @@ _MOST_NAMES = 5
 _NO_IDENTITY = 65534
 
 
-class Owner(NamedTuple):
-    """A user whose journals another one takes in.
-
-    Attributes:
-        number: His number.
-        name: His login name; where nobody knows it, the number.
-    """
-
-    number: int
-    name: str
+class Owner(FileOwner):
+    """A user whose journals another one takes in."""
 
     def wrote(self, path: Path) -> bool:
-        """Say whether a file is his, or root's own (and no link to another that is)."""
-        found = path.lstat()
-        return self.has_written(path.stat() if found.st_uid == self.number else found)
+        """Say whether a file is his, or root's own, and no link; one that is gone is not.
+
+        What is read is to be asked once more when it is open, see ``has_written``.
+        """
+        try:
+            return self.has_written(path.lstat())
+        except OSError:
+            return False
 
     def has_written(self, found: os.stat_result) -> bool:
         """Say the same of an open file; a pipe, from which one could read for ever, is none."""
@@ -103,9 +101,8 @@ def refuse_anothers_run(store: Store, folder: Path, owner: Owner) -> None:
         StoreError: The database cannot be read.
     """
     stored = stored_user(store, folder.name)
-    # By number, if his name was not known at that time.
-    if stored is not None and stored.name not in (owner.name, str(owner.number)):
-        message = _ANOTHERS_RUN.format(folder=folder, user=owner.name, other=stored.name or _NOBODY)
+    if stored is not None and stored.name not in owner.labels:
+        message = _ANOTHERS_RUN.format(folder=folder, user=owner.label, other=stored.name or _NOBODY)
         raise JournalError(message, _REMOVE.format(folder=folder))
 
 
@@ -117,25 +114,32 @@ def owned(record: RunRecord, folder: Path, owner: Owner) -> RunRecord:
     """
     left_out = [path for path in sorted(folder.glob(f"*{f.SUFFIX}")) if not owner.wrote(path)]
     facts = {key: value for key, value in (record.slurm or {}).items() if key != _ACCOUNTING}
-    message = _OF_OTHERS.format(count=len(left_out), user=owner.name, names=name_files(left_out))
+    message = _OF_OTHERS.format(count=len(left_out), user=owner.label, names=name_files(left_out))
     return replace(
         record,
-        user=owner.name,
-        slurm={**facts, OWNER: owner.name} if record.slurm is not None else None,
+        user=owner.label,
+        slurm={**facts, **owner.facts()} if record.slurm is not None else None,
         incidents=(*record.incidents, *([Incident(OF_OTHERS, message)] if left_out else [])),
     )
 
 
 def name_files(paths: Sequence[Path]) -> str:
     """Return the names of the first files, each with its owner's number."""
-    names = [f"{path.name} ({path.lstat().st_uid})" for path in paths[:_MOST_NAMES]]
+    names = [f"{path.name} ({_number_of(path)})" for path in paths[:_MOST_NAMES]]
     return ", ".join(names) + (", ..." if len(paths) > _MOST_NAMES else "")
 
 
-def _login_name(number: int) -> str:
+def _number_of(path: Path) -> int | str:
+    try:
+        return path.lstat().st_uid
+    except OSError:
+        return "?"
+
+
+def _login_name(number: int) -> str | None:
     import pwd
 
     try:
         return pwd.getpwuid(number).pw_name
     except KeyError:
-        return str(number)
+        return None

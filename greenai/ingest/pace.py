@@ -7,7 +7,6 @@ process ends, or all fall silent, the run is due at once.
 from __future__ import annotations
 
 import os
-import stat
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from greenai.core.course import SILENCE_S
 from greenai.core.units import NS_PER_S
 from greenai.journal import format as f
+from greenai.journal.files import open_regular
 from greenai.journal.spool import newest_journal_ns
 
 if TYPE_CHECKING:
@@ -34,14 +34,12 @@ def is_due(folder: Path) -> bool:
         OSError: The folder cannot be read.
     """
     marker = folder / _MARKER
-    try:
-        found = marker.stat()
-        if not stat.S_ISREG(found.st_mode):
-            return True  # somebody's pipe: it would be read for ever
-        ended = marker.read_text()
-    except FileNotFoundError:
+    file = open_regular(marker)
+    if file is None:
         return True
-    wait_ns = found.st_mtime_ns - time.time_ns()
+    with file:
+        ended, due_ns = file.read(), os.fstat(file.fileno()).st_mtime_ns
+    wait_ns = due_ns - time.time_ns()
     silent_ns = time.time_ns() - newest_journal_ns(folder)
     # A wait longer than the longest: somebody set the clock back.
     waits = 0 < wait_ns <= _LONGEST_NS and silent_ns <= SILENCE_S * NS_PER_S
@@ -53,7 +51,7 @@ def goes_on(folder: Path, took_s: float) -> None:
     marker = folder / _MARKER
     due_ns = time.time_ns() + min(int(_PATIENCE * took_s * NS_PER_S), _LONGEST_NS)
     with suppress(OSError):  # somebody else's spool, a full disk: then it is taken in each time
-        marker.write_text(_ended(folder))
+        marker.write_bytes(_ended(folder))
         os.utime(marker, ns=(due_ns, due_ns))
 
 
@@ -62,13 +60,16 @@ def is_over(folder: Path) -> None:
     (folder / _MARKER).unlink(missing_ok=True)
 
 
-def _ended(folder: Path) -> str:
+def _ended(folder: Path) -> bytes:
     """Return the names of the journals whose process has ended, one a line."""
-    return "\n".join(path.name for path in sorted(folder.glob(f"*{f.SUFFIX}")) if _has_ended(path))
+    return b"\n".join(os.fsencode(path.name) for path in sorted(folder.glob(f"*{f.SUFFIX}")) if _has_ended(path))
 
 
 def _has_ended(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(max(path.stat().st_size - _TAIL_BYTES, 0))
-        tail = file.read()
+    file = open_regular(path)
+    if file is None:
+        return False
+    with file:
+        file.seek(max(os.fstat(file.fileno()).st_size - _TAIL_BYTES, 0))
+        tail = file.read(_TAIL_BYTES)
     return any(line in tail for line in _LAST_LINES)

@@ -31,6 +31,9 @@ from typing import Final
 
 VERSION: Final = 1
 
+# A time before 0 or after this is damaged: 146 years. A sum of two fits into int64, as a database keeps it.
+LAST_NS: Final = 2**62 - 1
+
 OPEN: Final = "open"
 TICK: Final = "tick"
 START: Final = "start"

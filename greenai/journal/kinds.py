@@ -37,13 +37,25 @@ def opened(line: dict[str, Any]) -> ProcessLog:
         role=Role(line["role"]),
         host=host,
         pid=int(line["pid"]),
-        wall_ns=int(line["wall_ns"]),
-        mono_ns=int(line["t"]),
+        wall_ns=time_ns(line["wall_ns"]),
+        mono_ns=time_ns(line["t"]),
         interval_s=float(line["interval_s"]),
         meta=dict(line["meta"]),
         # Damage may have hit either name of the host; figures are kept by one.
         channels=tuple(replace(Channel.from_json(channel), host=host) for channel in line["channels"]),
     )
+
+
+def time_ns(value: Any) -> int:
+    """Return a time of a line, nanoseconds.
+
+    Raises:
+        ValueError: It is none that a clock can show.
+    """
+    t_ns = int(value)
+    if not 0 <= t_ns <= f.LAST_NS:
+        raise ValueError(f"no time: {value}")
+    return t_ns
 
 
 def checkpoint_of(line: dict[str, Any], t_ns: int) -> tuple[str | None, int]:
@@ -68,7 +80,7 @@ class LogReader:
 
     def take(self, line: dict[str, Any]) -> None:
         """Take in a line; what is damaged raises one of ``MALFORMED``."""
-        kind, t_ns = line["k"], int(line["t"])
+        kind, t_ns = line["k"], time_ns(line["t"])
         if "v" in line:
             self._readings(kind, line, t_ns)
         if kind in self._KINDS:
@@ -106,6 +118,8 @@ class LogReader:
     def _take(self, line: dict[str, Any], t_ns: int) -> None:
         """Take in the readings of a line; one with a damaged figure gives none of the others either."""
         times_ns = [t_ns + int(offset_ns) for offset_ns in line["d"]]
+        if times_ns and not 0 <= min(times_ns) <= max(times_ns) <= f.LAST_NS:
+            raise ValueError("no times of readings")
         values = [None if value is None else int(value) for value in line["v"]]
         series = self._series
         if "c" in line:
@@ -220,7 +234,8 @@ def _usage(log: ProcessLog, line: dict[str, Any], t_ns: int) -> Usage:
     if "s" in line:
         shares = {log.channels[_count(index)].id: _share(share) for index, share in line["s"].items()}
     of_jobs = "j" in line
-    return Usage(t_ns + int(offset_ns), own_cpu_us, machine_cpu_us, own_bytes, machine_bytes, shares, of_jobs)
+    at_ns = time_ns(t_ns + int(offset_ns))
+    return Usage(at_ns, own_cpu_us, machine_cpu_us, own_bytes, machine_bytes, shares, of_jobs)
 
 
 def _count(value: Any) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from math import inf
 from typing import TYPE_CHECKING
 
 from greenai.core.events import RunLog
 from greenai.journal import format as f
+from greenai.journal.files import open_regular
 from greenai.journal.lines import read_process
 from greenai.journal.spool import is_abandoned
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from greenai.core.events import ProcessLog
+    from greenai.journal.files import Fits
 
 Part = tuple["Path", bytes]
 """A file of a journal, and what it holds."""
@@ -45,7 +48,7 @@ def read_each(
     folder: Path,
     read: Callable[[Sequence[Part]], ProcessLog | None],
     now_s: float | None = None,
-    fits: Callable[[Path], bool] | None = None,
+    fits: Fits | None = None,
 ) -> RunLog:
     """Read all journals of a run, one after the other.
 
@@ -53,7 +56,7 @@ def read_each(
         folder: ``<spool>/<run id>``.
         read: Reads one, from its parts; None if it has no usable ``open`` line.
         now_s: See ``read_run``.
-        fits: Says of a file whether it is one of this run; by default all are.
+        fits: Says of an open file whether it is one of this run; by default all are.
 
     Raises:
         OSError: The folder cannot be read.
@@ -62,14 +65,20 @@ def read_each(
     processes: list[ProcessLog] = []
     unreadable = 0
     last_write_s = 0.0
-    for paths in journals(folder, fits):
+    for paths in journals(folder):
         parts: list[Part] = []
         for path in paths:
-            data = path.read_bytes()
+            file = open_regular(path, fits)
+            if file is None:
+                continue
+            with file:
+                data = file.read()
+                last_write_s = max(last_write_s, os.fstat(file.fileno()).st_mtime)
             digest.update(path.name.encode() + b"\0")
             digest.update(data)
-            last_write_s = max(last_write_s, path.stat().st_mtime)
             parts.append((path, data))
+        if not parts:
+            continue
         process = read(parts)
         if process is None:
             unreadable += len(parts)
@@ -83,22 +92,20 @@ def read_each(
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return the journal files of a run; a pipe of that name would keep the reader waiting for ever."""
+    """Return the journal files of a run."""
     return [path for path in folder.glob(f"*{f.SUFFIX}") if path.is_file()]
 
 
-def journals(folder: Path, fits: Callable[[Path], bool] | None = None) -> list[list[Path]]:
+def journals(folder: Path) -> list[list[Path]]:
     """Return the journals of a run, sorted by name, each with its parts in order (``JournalWriter.rotate``).
 
     Args:
         folder: ``<spool>/<run id>``.
-        fits: Says of a file whether it is one of this run; by default all are.
 
     Raises:
         OSError: The folder cannot be read.
     """
     found: dict[str, list[Path]] = {}
     for path in sorted(_files(folder), key=lambda path: path.stem):
-        if fits is None or fits(path):
-            found.setdefault(path.stem.partition(f.PART_MARK)[0], []).append(path)
+        found.setdefault(path.stem.partition(f.PART_MARK)[0], []).append(path)
     return list(found.values())

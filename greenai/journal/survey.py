@@ -6,19 +6,23 @@ What is written meanwhile is not part of it: they are read as far as they went.
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from greenai.core.vocabulary import Role
 from greenai.journal import format as f
+from greenai.journal.files import open_regular
 from greenai.journal.lines import read_checkpoints, read_opening, read_process
 from greenai.journal.reader import read_each
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from greenai.core.events import ProcessLog, RunLog
+    from greenai.journal.files import Fits
     from greenai.journal.reader import Part
 
 _CHECKPOINT = b'"%s"' % f.CHECKPOINT.encode()
@@ -30,9 +34,11 @@ class Journal:
 
     Attributes:
         parts: Its files in order, each with the length at which it was seen, bytes.
+        fits: See ``survey_run``; asked again when they are opened again.
     """
 
     parts: tuple[tuple[Path, int], ...]
+    fits: Fits | None = None
 
     @property
     def length(self) -> int:
@@ -43,11 +49,14 @@ class Journal:
         """Read it; None if it has no usable first line any more.
 
         Raises:
-            OSError: A file cannot be read.
+            OSError: A file cannot be read, or is none of the run any more.
         """
         lines: list[bytes] = []
         for path, length in self.parts:
-            with path.open("rb") as file:
+            file = open_regular(path, self.fits)
+            if file is None:
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
+            with file:
                 lines += file.read(length).split(b"\n")
         return read_process(lines)
 
@@ -73,13 +82,13 @@ class Survey:
         return dict(sorted(found.items()))
 
 
-def survey_run(folder: Path, now_s: float | None = None, fits: Callable[[Path], bool] | None = None) -> Survey:
+def survey_run(folder: Path, now_s: float | None = None, fits: Fits | None = None) -> Survey:
     """Look over all journals of a run.
 
     Args:
         folder: ``<spool>/<run id>``.
         now_s: Wall clock (seconds since the epoch) to tell how long the run has been silent.
-        fits: Says of a file whether it is one of this run; by default all are.
+        fits: Says of an open file whether it is one of this run; by default all are.
 
     Raises:
         OSError: The folder cannot be read.
@@ -93,7 +102,7 @@ def survey_run(folder: Path, now_s: float | None = None, fits: Callable[[Path], 
         if process is None:
             return None
         process.checkpoints = read_checkpoints(line for _, data in parts for line in _lines(data, _CHECKPOINT))
-        found.append(Journal(tuple((path, len(data)) for path, data in parts)))
+        found.append(Journal(tuple((path, len(data)) for path, data in parts), fits))
         if process.role is Role.NODE:
             if first is None or process.wall_ns < first.wall_ns:
                 first, forgotten = process, first

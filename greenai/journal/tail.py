@@ -11,6 +11,7 @@ from greenai.core.events import RunLog
 from greenai.core.units import NS_PER_S
 from greenai.core.vocabulary import Role
 from greenai.journal import format as f
+from greenai.journal.files import open_regular
 from greenai.journal.lines import read_process
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ MOST_BYTES = 4 * 1024 * 1024
 
 _FIRST_BYTES = 32 * 1024
 _HEAD_BYTES = 256 * 1024  # of the first line; it names the channels and what the user said
-_TIME = re.compile(rb'"t": ?(\d+),')
+_TIME = re.compile(rb'"t": ?(\d{1,19}),')
 
 
 def read_tail(folder: Path, seconds: float, now_s: float | None = None, max_journals: int | None = None) -> RunLog:
@@ -61,7 +62,10 @@ def read_tail(folder: Path, seconds: float, now_s: float | None = None, max_jour
 
 def _last_lines(path: Path, seconds: float) -> list[bytes]:
     """Return the first line of a file and those of its last ``seconds``."""
-    with path.open("rb") as file:
+    opened = open_regular(path)
+    if opened is None:
+        return []
+    with opened as file:
         head = file.readline(_HEAD_BYTES)
         begin = file.tell()
         end = file.seek(0, os.SEEK_END)

@@ -63,4 +63,9 @@ class TickReader:
         if len(numbers) != length * len(lines):
             return None
         times_ns, *columns = (numbers[column::length] for column in range(length - 1))
-        return Ticks(times_ns, columns[: self._channels], columns[self._channels :])
+        offsets_ns = columns[: self._channels]
+        if min(times_ns) + min(0, *map(min, offsets_ns)) < 0:
+            return None  # perhaps a time that is none
+        if max(times_ns) + max(0, *map(max, offsets_ns)) > f.LAST_NS:
+            return None
+        return Ticks(times_ns, offsets_ns, columns[self._channels :])

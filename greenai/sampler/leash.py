@@ -19,7 +19,7 @@ from greenai.journal.format import SUFFIX
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from greenai.sampler.order import Order
+    from greenai.sampler.order import SamplingOrder
 
 STOP_WORD = b"stop\n"
 BELL_BYTES = 8  # whoever rings says when, on the monotonic clock in nanoseconds
@@ -36,7 +36,7 @@ class Leash:
     that has executed another program has forgotten the run: that is its end.
     """
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: SamplingOrder) -> None:
         self._pid = order.pid
         self._image = program_image(order.pid)
         host_name = this_host(order.knowledge).name.replace("/", "_")

@@ -10,7 +10,7 @@ from greenai.core.vocabulary import Scope
 from greenai.host import SiteKnowledge
 
 
-class Order(NamedTuple):
+class SamplingOrder(NamedTuple):
     """What the sampler is to do.
 
     Attributes:
@@ -43,7 +43,7 @@ class Order(NamedTuple):
         return json.dumps({**self._asdict(), "knowledge": asdict(self.knowledge)}).encode() + b"\n"
 
     @classmethod
-    def from_line(cls, line: bytes) -> Order:
+    def from_line(cls, line: bytes) -> SamplingOrder:
         """Read what ``to_line`` wrote."""
         fields = json.loads(line)
         return cls(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
+from greenai.settings.file import read_settings
 from greenai.settings.load import check_key, parse_value
 from greenai.settings.model import BY_NAME, Settings
 from greenai.settings.paths import user_config
@@ -40,7 +41,7 @@ def set_value(key: str, value: str | None, environ: Mapping[str, str]) -> Path:
     parsed = parse_value(key, value, _ARGUMENT.en) if value is not None else None
     path = user_config(environ)
     try:
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        before = read_settings(path) if path.exists() else ""
         line = f"{key} = {_toml(parsed)}" if value is not None else None
         _replace(path, _changed(before, key, line))
     except ValueError as error:

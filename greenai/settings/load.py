@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from greenai.core.errors import ConfigError
 from greenai.core.text import Language, Text
 from greenai.host.files import working_folder
+from greenai.settings.file import read_settings
 from greenai.settings.model import BY_NAME, Settings
 from greenai.settings.paths import SITE_CONFIG, data_folder, user_config
 from greenai.settings.values import WrongValueError
@@ -139,7 +140,7 @@ def _checked(path: Path, data: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _toml(path: Path, section: tuple[str, ...]) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_settings(path)
     except OSError:
         return {}
     except UnicodeDecodeError as error:
@@ -150,7 +151,7 @@ def _toml(path: Path, section: tuple[str, ...]) -> dict[str, Any]:
 
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(_NOT_TOML.format(path=path, problem=error)) from error
     for name in section:
         data = data.get(name, {})

@@ -10,8 +10,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from greenai.core.collector import Incident
+from greenai.core.file_owner import FileOwner
 from greenai.core.text import Text
-from greenai.ingest.owner import NOT_COUNTED, OWNER
+from greenai.ingest.owner import NOT_COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -25,6 +26,12 @@ UNKNOWN_USER = "job_user_unknown"
 _NOT_THE_JOBS = Text(
     de="{run} nennt Job {job}, gehört aber {owner}; der Job gehört {user}. Nicht gezählt.",
     en="{run} names job {job}, but is {owner}'s; the job is {user}'s. It is not counted.",
+)
+_NAMELESS = Text(
+    de="{run} nennt Job {job} und gehört {owner}: dessen Namen kennt diese Maschine nicht, der Job gehört {user}. "
+    "Gezählt.",
+    en="{run} names job {job} and is {owner}'s: this machine does not know that user's name, the job is {user}'s. "
+    "It is counted.",
 )
 _LOOK = Text(
     de="Ansehen: ls -ln {run}; wem der Job gehört, sagt: sacct -X -o JobID,User -j {job}",
@@ -71,18 +78,17 @@ class JobUser:
         names = frozenset(attempt.user for attempt in nearest if attempt.user)
         return names or (frozenset({self._asked}) if self._asked else frozenset())
 
-    def refusal(self, run: str, owner: str, names: frozenset[str]) -> Incident | None:
-        """Return why a run is none of this job; None if it is one, or nobody knows.
+    def refusal(self, run: str, owner: FileOwner, names: frozenset[str]) -> Incident | None:
+        """Return why a run is none of this job; None if it is one, or nobody can tell.
 
         Args:
             run: Its id, or its folder.
             owner: Whose it is by the file system.
             names: Whose the job may be, see ``names``.
         """
-        # A number: on this machine nobody knows the user's name.
-        if not names or owner in names or owner.isdecimal() or any(name.isdecimal() for name in names):
+        if not _is_strange(owner, names):
             return None
-        message = _NOT_THE_JOBS.format(run=run, job=self._job, owner=owner, user=", ".join(sorted(names)))
+        message = _NOT_THE_JOBS.format(run=run, job=self._job, owner=owner.label, user=", ".join(sorted(names)))
         return Incident(NOT_COUNTED, message, _LOOK.format(run=run, job=self._job))
 
     def sift(self, records: Iterable[RunRecord], asker: str | None) -> tuple[list[RunRecord], list[Incident]]:
@@ -96,13 +102,12 @@ class JobUser:
         refused: list[Incident] = []
         owners: set[str] = set()
         records = list(records)
-        has_own = asker is not None and any(OWNER not in (record.slurm or {}) for record in records)
+        has_own = asker is not None and any(FileOwner.of(record.slurm) is None for record in records)
         for record in records:
-            facts = record.slurm or {}
-            owner = facts.get(OWNER)
+            owner = FileOwner.of(record.slurm)
             names: frozenset[str] = frozenset()
             if owner is not None:
-                names = self.names(facts.get("cluster"), record.started_ms)
+                names = self.names((record.slurm or {}).get("cluster"), record.started_ms)
                 if not names and has_own and asker is not None:
                     names = frozenset({asker})
             why = self.refusal(record.id, owner, names) if owner is not None else None
@@ -111,11 +116,24 @@ class JobUser:
                 continue
             kept.append(record)
             if owner is not None and not names:
-                owners.add(owner)
+                owners.add(owner.label)
+            elif owner is not None and not any(owner.is_user(name) for name in names):
+                refused.append(self._untold(record.id, owner, names))
         if len(owners) > 1:
             several = _SEVERAL.format(owners=", ".join(sorted(owners)), job=self._job)
             refused.append(Incident(UNKNOWN_USER, several))
         return kept, refused
+
+    def _untold(self, run: str, owner: FileOwner, names: frozenset[str]) -> Incident:
+        user = ", ".join(sorted(names))
+        message = _NAMELESS.format(run=run, job=self._job, owner=owner.label, user=user)
+        return Incident(UNKNOWN_USER, message, _LOOK.format(run=run, job=self._job))
+
+
+def _is_strange(owner: FileOwner, names: frozenset[str]) -> bool:
+    """Say whether a user is certainly none of these."""
+    answers = [owner.is_user(name) for name in names]
+    return bool(answers) and all(answer is False for answer in answers)
 
 
 def _ran_at(attempt: BatchJob, moment_ms: int) -> bool:

@@ -19,7 +19,10 @@ from greenai.host import this_host
 from greenai.host.facts import user_name
 from greenai.ingest import ingest_spool
 from greenai.ingest.ingest import try_folder
+from greenai.ingest.owner import owner_of
+from greenai.journal.files import open_regular
 from greenai.journal.format import SUFFIX
+from greenai.journal.kinds import MALFORMED
 from greenai.journal.spool import second_spool
 from greenai.slurm.accounting.ask import Period, ask_accounts, ask_site
 from greenai.slurm.accounting.importing import import_accounts
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
     from greenai.core.record import RunRecord
     from greenai.host import Host
+    from greenai.journal.files import Fits
     from greenai.settings import Settings
     from greenai.slurm.accounting.jobs import Accounts
     from greenai.store import Store
@@ -147,22 +151,36 @@ def _asked_user(host: Host, reference: str) -> str | None:
 def _runs_in(spool: Path, reference: str) -> list[Path]:
     """Return the folders of a job's runs; what may not be read is none of them."""
     try:
-        folders = sorted(entry for entry in spool.iterdir() if entry.is_dir())
+        return [folder for folder in sorted(spool.iterdir()) if _is_run_of(folder, reference)]
     except OSError:
         return []
-    return [folder for folder in folders if any(_is_of(path, reference) for path in _journals(folder))]
 
 
-def _journals(run: Path) -> list[Path]:
-    return [path for path in run.glob(f"*{SUFFIX}") if path.is_file()]
+def _is_run_of(folder: Path, reference: str) -> bool:
+    try:
+        owner = owner_of(folder)
+        fits = owner.has_written if owner is not None else None
+        return any(_is_of(path, reference, fits) for path in folder.glob(f"*{SUFFIX}"))
+    except OSError:
+        return False
 
 
-def _is_of(journal: Path, reference: str) -> bool:
+def _is_of(journal: Path, reference: str, fits: Fits | None) -> bool:
+    """Say whether a journal names a job; anybody's journal may hold anything.
+
+    Args:
+        journal: The file.
+        reference: The job, see ``merge_job``.
+        fits: Says of an open file whether it is one of its run.
+    """
     number, _, element = reference.partition("_")
     try:
-        with journal.open("rb") as file:
-            facts = json.loads(file.readline(_LONGEST_LINE))["meta"].get("slurm") or {}
-    except (OSError, ValueError, KeyError, AttributeError):
+        file = open_regular(journal, fits)
+        if file is None:
+            return False
+        with file:
+            facts = json.loads(file.readline(_LONGEST_LINE))["meta"]["slurm"]
+        in_array = facts.get("array_job_id") == number and element in ("", facts.get("array_task_id"))
+        return in_array or (not element and facts.get("job_id") == number)
+    except (OSError, *MALFORMED):
         return False
-    in_array = facts.get("array_job_id") == number and element in ("", facts.get("array_task_id"))
-    return in_array or (not element and facts.get("job_id") == number)

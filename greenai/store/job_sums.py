@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import func, select
 
+from greenai.core.batch_job import claimed_number
 from greenai.store import schema as s
 
 if TYPE_CHECKING:
@@ -64,7 +65,6 @@ class JobSums(NamedTuple):
 _DID_NOT_DO = frozenset({"failed", "killed"})
 # Where nobody knows when the jobs began: longer after a run's end, a run of the same number is another job's.
 _LONGEST_PAUSE_MS = 7 * 86_400_000
-_MOST_DIGITS = 15
 _AT_ONCE = 1_000  # rows read from the database
 # Of a run's column ``slurm``: what its environment said, and its accounting.
 _FACTS = ("cluster", "partition", "account", "restart_count", "step_id", "owner")
@@ -156,8 +156,8 @@ class _Attempt:
         end_ms = run["ended_ms"]
         if end_ms is None:
             end_ms = run["started_ms"] + int(run["duration_s"] * 1000)
-        end_ms = max(end_ms, _number(run["accounted_end_ms"]))
-        return cls(_number(run["restart_count"]), run["accounted_start_ms"], end_ms, [run])
+        end_ms = max(end_ms, claimed_number(run["accounted_end_ms"]))
+        return cls(claimed_number(run["restart_count"]), run["accounted_start_ms"], end_ms, [run])
 
     def takes(self, other: _Attempt) -> bool:
         """Say whether a run that began later is of the same attempt, and take it in if so."""
@@ -172,12 +172,6 @@ class _Attempt:
             self.end_ms = max(self.end_ms, other.end_ms)
             self.runs += other.runs
         return is_same
-
-
-def _number(text: object) -> int:
-    """Return a number that a journal may have, 0 for anything else that it says."""
-    digits = str(text)
-    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= _MOST_DIGITS else 0
 
 
 def _jobs(runs: Iterable[RowMapping]) -> Iterator[list[_Attempt]]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, insert, select, tuple_, update
 
 from greenai.core.accounting import with_accounting
-from greenai.core.batch_job import BatchJob
+from greenai.core.batch_job import BatchJob, claimed_number
+from greenai.core.file_owner import FileOwner
 from greenai.store import query as q
 from greenai.store import rows
 from greenai.store import schema as s
@@ -59,9 +60,9 @@ def job_of(store: Store, record: RunRecord) -> BatchJob | None:
 
 def _counted_too_low(record: RunRecord, jobs: Iterable[BatchJob]) -> list[BatchJob]:
     """Return the attempts in whose time a run began that knows of attempts before them, its count put on them."""
-    count = (record.slurm or {}).get("restart_count", "0")
-    lower = [job for job in jobs if count.isdecimal() and job.restart_count < int(count)]
-    counted = [replace(job, restart_count=int(count)) for job in lower if job.ran_at(record.started_ms)]
+    count = claimed_number((record.slurm or {}).get("restart_count"))
+    lower = [job for job in jobs if job.restart_count < count]
+    counted = [replace(job, restart_count=count) for job in lower if job.ran_at(record.started_ms)]
     return [job for job in counted if belongs(record, job)]
 
 
@@ -91,8 +92,8 @@ def belongs(record: RunRecord, job: BatchJob) -> bool:
 def is_of_attempt(record: RunRecord, job: BatchJob) -> bool:
     """Say whether a run is of the same cluster, attempt, time and user as a job, whatever their numbers."""
     facts = record.slurm or {}
-    owner = facts.get("owner")  # only where the file system said so, see ``greenai.ingest.owner``
-    if owner and job.user and owner != job.user and not (owner.isdecimal() or job.user.isdecimal()):
+    owner = FileOwner.of(facts)
+    if owner is not None and job.user and owner.is_user(job.user) is False:
         return False  # anybody may claim the number of another's job
     same_cluster = facts.get("cluster", job.cluster) == job.cluster
     same_attempt = facts.get("restart_count", "0") == str(job.restart_count)
@@ -184,15 +185,29 @@ def remove_imported(store: Store, record: RunRecord) -> None:
         connection.execute(delete(s.run).where(s.run.c.id.in_(ids)))
 
 
+def stored_parts(store: Store, job: BatchJob) -> list[BatchJob]:
+    """Return the stored parts of the attempt of a heterogeneous job, itself included; of another job none.
+
+    Raises:
+        StoreError: The database cannot be read.
+    """
+    with store.reading() as connection:
+        return _parts(connection, job)
+
+
 def _components(connection: Connection, job: BatchJob) -> list[str]:
     """Return the runs imported for the other parts of a heterogeneous job: the tracked run spans them all."""
+    return [part.imported_run_id for part in _parts(connection, job)]
+
+
+def _parts(connection: Connection, job: BatchJob) -> list[BatchJob]:
     if job.het_job_id is None:
         return []
     # The parts of such a job have numbers one after the other.
     numbers = [str(int(job.het_job_id) + offset) for offset in range(_MOST_PARTS)]
     of_cluster = (s.slurm_job.c.cluster == job.cluster) & s.slurm_job.c.job_id.in_(numbers)
     parts = map(BatchJob.from_json, connection.execute(select(s.slurm_job.c.job).where(of_cluster)).scalars())
-    return [part.imported_run_id for part in parts if job.is_beside(part)]
+    return [part for part in parts if job.is_beside(part)]
 
 
 def is_imported(record: RunRecord) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from greenai.core.channel import Component
 from greenai.core.node_energy import node_energies, together
-from greenai.core.quantity import NO_VALUE, duration, energy, integer
+from greenai.core.quantity import NO_VALUE, at_least, duration, energy, integer
 from greenai.core.quantity import interval as between
 from greenai_reports import texts
 from greenai_reports.model import Column, NodesPart, Table
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST_RUNS = 3
 MOST_NODES = 12  # of more than that, the outermost are named and the others are added up
-_UNKNOWN, _GREATEST, _LEAST = 3, 4, 4
+_GREATEST, _LEAST = 4, 4
 
 
 def nodes_parts(records: Sequence[RunRecord], language: Language) -> tuple[NodesPart, ...]:
@@ -46,7 +46,10 @@ def _part(record: RunRecord, nodes: Sequence[NodeEnergy], language: Language) ->
     if others:
         shown.append(together(counted(len(others), texts.ONE_MORE_NODE, texts.MORE_NODES, language), others))
     whole = together(texts.ALL_NODES.to(language), nodes)
-    shown.append(replace(whole, low_j=record.energy.low_j, high_j=record.energy.high_j))
+    # A run may lack more than its nodes show: one that fell silent shortly before the end.
+    at_least_of = frozenset(Component) if record.incomplete and not whole.is_at_least else whole.at_least_of
+    low_j, high_j = record.energy.low_j, record.energy.high_j
+    shown.append(replace(whole, low_j=low_j, high_j=high_j, at_least_of=at_least_of))
     rows = tuple(_row(node, components, scale, language) for node in shown)
     columns = (
         Column(texts.NODE.to(language)),
@@ -61,12 +64,17 @@ def _part(record: RunRecord, nodes: Sequence[NodeEnergy], language: Language) ->
 
 
 def _outermost(nodes: Sequence[NodeEnergy]) -> tuple[list[NodeEnergy], list[NodeEnergy]]:
-    """Return the nodes to name, by name if all of them, and those to add up."""
+    """Return the nodes to name, by name if all of them, and those to add up.
+
+    Named are the greatest and the least of those that were read all the time, and of the others first those that
+    nothing is known of.
+    """
     if len(nodes) <= MOST_NODES:
         return list(nodes), []
-    unknown = [node for node in nodes if node.energy_j is None]
-    known = sorted((n for n in nodes if n.energy_j is not None), key=lambda node: -(node.energy_j or 0.0))
-    shown = [*unknown[:_UNKNOWN], *known[:_GREATEST], *known[_GREATEST:][-_LEAST:]]
+    lacking = sorted((node for node in nodes if node.is_at_least), key=lambda node: node.energy_j is not None)
+    known = sorted((n for n in nodes if not n.is_at_least), key=lambda node: -(node.energy_j or 0.0))
+    outermost = [*known[:_GREATEST], *known[_GREATEST:][-_LEAST:]]
+    shown = [*lacking[: MOST_NODES - 1 - len(outermost)], *outermost]
     names = {node.host for node in shown}
     return shown, [node for node in nodes if node.host not in names]
 
@@ -76,12 +84,17 @@ def _row(
 ) -> tuple[str, ...]:
     return (
         name(node.host),
-        scale.bare(node.energy_j, language),
+        at_least(scale.bare(node.energy_j, language), is_at_least=node.is_at_least),
         scale.span(node.low_j, node.high_j, language),
-        *(scale.bare(node.by_component_j.get(component), language) for component in components),
+        *(_part_of(node, component, scale, language) for component in components),
         quality_in_words(node.quality, language),
         duration(node.gap_s, language) if node.gap_s else NO_VALUE,
     )
+
+
+def _part_of(node: NodeEnergy, component: Component, scale: EnergyScale, language: Language) -> str:
+    written = scale.bare(node.by_component_j.get(component), language)
+    return at_least(written, is_at_least=component in node.at_least_of)
 
 
 def _heading(component: Component, language: Language) -> str:
@@ -90,7 +103,7 @@ def _heading(component: Component, language: Language) -> str:
 
 
 def _lead(nodes: Sequence[NodeEnergy], language: Language) -> str:
-    known_j = [node.energy_j for node in nodes if node.energy_j is not None]
+    known_j = [node.energy_j for node in nodes if node.energy_j is not None and not node.is_at_least]
     sentences = []
     if len(known_j) > 1:
         mean_j = sum(known_j) / len(known_j)
@@ -102,7 +115,10 @@ def _lead(nodes: Sequence[NodeEnergy], language: Language) -> str:
                 mean=energy(mean_j, language),
             ).to(language)
         )
-    unknown = len(nodes) - len(known_j)
+    unknown = sum(node.energy_j is None for node in nodes)
+    partly = len(nodes) - len(known_j) - unknown
+    if partly:
+        sentences.append(counted(partly, texts.NODE_AT_LEAST, texts.NODES_AT_LEAST, language))
     if unknown:
         sentences.append(counted(unknown, texts.NODE_UNKNOWN, texts.NODES_UNKNOWN, language))
     return " ".join(sentences)

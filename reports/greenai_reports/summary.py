@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greenai.core.labels import STATE
-from greenai.core.quantity import duration, integer, mass
+from greenai.core.quantity import at_least, duration, integer, mass
 from greenai.core.vocabulary import RunState
 from greenai_reports import texts
 from greenai_reports.factors import sources
@@ -122,7 +122,7 @@ def _run(record: RunRecord, scale: EnergyScale, language: Language) -> tuple[str
         phase_in_words(record.phase, language),
         moment(record.started_ms, language).removesuffix(" UTC"),
         duration(record.duration_s, language),
-        scale.bare(record.energy_j, language),
+        at_least(scale.bare(record.energy_j, language), is_at_least=record.incomplete),
         scale.span(record.energy.low_j, record.energy.high_j, language),
         quality_in_words(record.quality, language, record.energy.measured_share),
         mass(record.emissions.location_g if record.emissions else None, language),

@@ -224,8 +224,16 @@ ALL_NODES = Text(de="Summe", en="Total")
 ONE_MORE_NODE = Text(de="1 weiterer Knoten", en="1 more node")
 MORE_NODES = Text(de="{n} weitere Knoten", en="{n} more nodes")
 NODES_SPREAD = Text(
-    de="{n} Knoten mit Messung; je Knoten {range}, im Mittel {mean}.",
-    en="{n} nodes with readings; {range} each, {mean} on average.",
+    de="{n} Knoten durchgehend gemessen; je Knoten {range}, im Mittel {mean}.",
+    en="{n} nodes read all the time; {range} each, {mean} on average.",
+)
+NODE_AT_LEAST = Text(
+    de="1 Knoten wurde nur zum Teil gemessen; sein Wert ist eine Untergrenze (≥).",
+    en="1 node was read only in part; its figure is a lower bound (≥).",
+)
+NODES_AT_LEAST = Text(
+    de="{n} Knoten wurden nur zum Teil gemessen; ihre Werte sind Untergrenzen (≥).",
+    en="{n} nodes were read only in part; their figures are lower bounds (≥).",
 )
 NODE_UNKNOWN = Text(
     de="Von 1 Knoten ist nichts bekannt; seine Energie fehlt in der Summe.",

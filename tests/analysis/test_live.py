@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from greenai.analysis import Analysis, live
-from greenai.core.channel import Quality
+from greenai.core.channel import Channel, Component, Kind, Quality
+from greenai.core.reading import CounterReading, Gap
 from greenai.core.units import NS_PER_S
 from greenai.core.views import RunQuery
-from greenai.core.vocabulary import RunState
+from greenai.core.vocabulary import Role, RunState
 from greenai.journal import format as f
 from greenai.journal.tail import read_tail
+from greenai.journal.writer import JournalWriter
 from greenai.settings import load_settings
+from greenai.testing import FakeMachine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from greenai.core.views import LiveRun
 
@@ -207,6 +211,47 @@ def test_the_nodes_of_the_last_minutes_together(journals: Any, analysis: Analysi
     assert stored.sum_w == pytest.approx([105.0] * len(stored.t_ms))
     assert stored.t_ms[-1] - stored.t_ms[0] == pytest.approx(900_000, rel=0.01)
     assert live_nodes.t_ms[-1] == pytest.approx(stored.t_ms[-1], abs=1)
+
+
+def test_nodes_without_a_journal_are_counted_live_as_stored(journals: Any, analysis: Analysis) -> None:
+    meta = {"nodes": ["fake", "n2", "n3"], "node": "fake"}
+    write_node(journals.spool / "aaaa0001", "fake", meta, knows_gpu=True)
+    analysis.refresh()
+    live_nodes, stored = analysis.live_nodes_trace("aaaa0001", 60), analysis.nodes_trace("aaaa0001")
+    assert live_nodes is not None
+    assert stored is not None
+    assert (live_nodes.nodes, live_nodes.of) == (stored.nodes, stored.of) == (1, 3)
+
+
+@pytest.mark.parametrize(("knows_gpu", "nodes", "sum_w"), [((True, False), 1, 300.0), ((False, False), 2, 200.0)])
+def test_a_node_with_a_gpu_that_nothing_is_known_of_does_not_look_like_less(
+    journals: Any, analysis: Analysis, knows_gpu: tuple[bool, bool], nodes: int, sum_w: float
+) -> None:
+    for name, knows in zip(("n1", "n2"), knows_gpu, strict=True):
+        write_node(journals.spool / "aaaa0001", name, {"nodes": ["n1", "n2"], "node": name}, knows_gpu=knows)
+    analysis.refresh()
+    for trace in (analysis.live_nodes_trace("aaaa0001", 30), analysis.nodes_trace("aaaa0001")):
+        assert trace is not None
+        assert (trace.nodes, trace.of) == (nodes, 2)
+        assert [power_w for power_w in trace.sum_w if power_w is not None] == pytest.approx(
+            [sum_w] * sum(1 for power_w in trace.sum_w if power_w is not None)
+        )
+
+
+def write_node(folder: Path, name: str, meta: dict[str, Any], *, knows_gpu: bool) -> None:
+    """Write a minute of a node that goes on: 100 W of CPU, and of a GPU 200 W or failures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    machine = FakeMachine(folder.parent.parent / name)
+    host = replace(machine.host, name=name)
+    cpu = Channel("rapl:0", "rapl", Component.CPU, Kind.COUNTER, Quality.MEASURED, "cpu", name, "m", 0.05, 10**10)
+    gpu = replace(cpu, id="nvml:0", collector="nvml", component=Component.GPU, device="gpu")
+    journal = JournalWriter(folder, host, Role.NODE, [cpu, gpu], 1.0, {"name": "job", **meta})
+    for second in range(60):
+        t_ns = machine.clock.mono_ns()
+        of_gpu = CounterReading("nvml:0", t_ns, second * 200_000_000) if knows_gpu else Gap("nvml:0", t_ns, "lost")
+        readings = [CounterReading("rapl:0", t_ns, second * 100_000_000), of_gpu]
+        journal.readings(f.TICK if second else f.START, t_ns, readings)
+        machine.clock.advance(1.0)
 
 
 def test_of_too_many_samples_only_some_nodes_are_added_up_and_it_says_so(

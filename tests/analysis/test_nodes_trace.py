@@ -59,6 +59,15 @@ def test_a_node_that_was_not_read_is_missing_from_the_sum_with_all_its_parts() -
     assert trace.parts_w[Component.CPU][101] is None
 
 
+def test_a_node_of_whose_sensor_nothing_is_known_is_left_out() -> None:
+    one, two = [(GPU, constant(300.0)), (CPU, constant(100.0))], replace(CPU, host="n2")
+    rest = replace(CPU, id="rest", component=Component.REST)
+    trace = nodes_trace([*one, (rest, []), (two, constant(100.0)), (replace(GPU, host="n2"), [])], SPAN_MS, of=2)
+    assert trace is not None
+    assert (trace.nodes, trace.of) == (1, 2)
+    assert trace.least_w[7] == pytest.approx(400.0)
+
+
 def test_what_nobody_read_is_unknown_and_not_zero() -> None:
     trace = nodes_trace([(GPU, constant(300.0, begin_s=10))], SPAN_MS, of=1)
     assert trace is not None

@@ -51,6 +51,11 @@ def test_its_nodes_stand_there_with_what_they_took(large: RunRecord) -> None:
     one_j = sum(row.energy_j or 0.0 for row in rest if row.host == "node0000" and row.counted)
     assert repr(energy(one_j, "en")) in page
     assert "of 1,000 are shown" in page
+    assert "≥" not in page
+    gpu = next(row for row in rest if row.host == "node0002" and row.counted and row.component is Component.GPU)
+    blind = replace(gpu, id=f"{gpu.id}-2", energy_j=None, counted=False)
+    partly = replace(large, energy=replace(large.energy, channels=(blind, *rest)))
+    assert repr(f"≥\u202f{energy(one_j, 'en')}") in str(nodes_section(partly, "en"))
     one_host = replace(large, energy=replace(large.energy, channels=lost))
     assert nodes_section(one_host, "de") is None
 

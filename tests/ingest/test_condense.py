@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from contextlib import closing
 from dataclasses import replace
@@ -173,6 +174,20 @@ def test_readings_are_gone_and_little_is_left(tmp_path: Path) -> None:
     once = {path.name: path.read_bytes() for path in service.folder.glob("*.jsonl")}
     service.condense()
     assert {path.name: path.read_bytes() for path in service.folder.glob("*.jsonl")} == once
+
+
+@pytest.mark.parametrize(("name", "value"), [("t0_ns", -(10**22)), ("t0_ns", 0), ("t", 2**62 - 1)])
+def test_an_hour_with_an_absurd_time_is_a_bad_line(tmp_path: Path, name: str, value: int) -> None:
+    service = Service(tmp_path, 1, "machine", 0.0)
+    for number in range(3):
+        service.hour(number)
+    service.condense()
+    (hours,) = service.folder.glob("*-hours.jsonl")
+    lines = hours.read_text().splitlines()
+    damaged = next(index for index, line in enumerate(lines) if json.loads(line)["k"] == f.HOUR)
+    lines[damaged] = json.dumps({**json.loads(lines[damaged]), name: value})
+    hours.write_text("\n".join(lines) + "\n")
+    assert account(read_run(service.folder)).record.journal.bad_lines == 1
 
 
 @pytest.mark.parametrize("cut", [1, 40, 500, 3000, 20_000])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import random
 import sys
@@ -245,6 +246,38 @@ def test_chunks_hold_the_samples(numbers: list[tuple[int, int | None]], zero_ns:
     assert back == [
         ((zero_ns + t_ns) // 1000 * 1000, value) for (t_ns, _), value in zip(numbers, kept, strict=True)
     ]
+
+
+@pytest.mark.parametrize("instead", ["link", "pipe", "another's"])
+def test_a_file_that_is_another_the_next_moment_is_not_read(
+    three: tuple[Path, dict[Path, bytes]], tmp_path: Path, instead: str
+) -> None:
+    """The owner is asked of what is open: a path may lead to the journal of somebody else by then."""
+    folder, whole = three
+    theirs = tmp_path / "theirs.jsonl"
+    theirs.write_bytes(next(iter(whole.values())))
+    not_his = theirs.stat().st_ino
+    survey = survey_run(folder, fits=lambda found: found.st_ino != not_his)
+    for path in whole:
+        path.unlink()
+        if instead == "pipe":
+            os.mkfifo(path)
+        elif instead == "link":
+            path.symlink_to(theirs)
+        else:
+            path.hardlink_to(theirs)
+    for journal in survey.journals:
+        with pytest.raises(OSError, match="Stale"):
+            journal.read()
+
+
+def test_files_that_are_not_of_the_run_are_left_out(three: tuple[Path, dict[Path, bytes]]) -> None:
+    folder, whole = three
+    first, *_ = whole
+    not_his = first.stat().st_ino
+    survey = survey_run(folder, fits=lambda found: found.st_ino != not_his)
+    assert [process.host for process in survey.log.processes] == ["n1", "n2"]
+    assert survey.log.unreadable_files == 0
 
 
 def test_what_a_worker_returns_is_small(three: tuple[Path, dict[Path, bytes]]) -> None:

@@ -77,3 +77,13 @@ def test_a_worker_that_comes_back_may_end_again(running: Any, journals: Any) -> 
     journals.end(journal, machine)
     goes_on(folder, 60.0)  # others went on
     assert not is_due(folder)
+
+
+def test_a_pipe_in_place_of_a_journal_or_the_marker_keeps_nobody_waiting(running: Any) -> None:
+    folder, journal, _ = running
+    os.mkfifo(folder / "pipe-1.jsonl")
+    assert not is_due(folder)
+    (folder / "running").unlink()
+    os.mkfifo(folder / "running")
+    assert is_due(folder)
+    journal.close()

@@ -119,7 +119,7 @@ garbage = st.one_of(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
 @given(places=st.lists(st.tuples(st.integers(1, 13), garbage), max_size=6))
-def test_garbage_rawanywhere_are_skipped_and_counted(journal: bytes, places: list[tuple[int, bytes]]) -> None:
+def test_garbage_lines_anywhere_are_skipped_and_counted(journal: bytes, places: list[tuple[int, bytes]]) -> None:
     lines = journal.splitlines()
     for place, junk in sorted(places, key=lambda item: item[0], reverse=True):
         lines.insert(place, junk)
@@ -142,12 +142,46 @@ def test_garbage_before_the_first_line_is_skipped(journal: bytes, first: list[by
     assert facts(log) == facts(read(journal))
 
 
+_TOO_FAR = (10**22, 10**18 * 5, -1, -(10**18), -(10**19))
+
+
+@pytest.mark.parametrize("far_ns", _TOO_FAR)
+@pytest.mark.parametrize("change", ["t", "d", "u", "both"])
+def test_a_time_that_no_clock_shows_is_a_bad_line(journal: bytes, far_ns: int, change: str) -> None:
+    """It would lose the whole run when it is stored, or the energy of what came before."""
+    raw = journal.splitlines()
+    tick = json.loads(raw[3])
+    tick |= {
+        "t": {"t": far_ns},
+        "d": {"d": [0, far_ns - tick["t"]]},
+        "u": {"u": [far_ns - tick["t"], 1, 2, 3, 4]},
+        "both": {"t": far_ns, "d": [-far_ns, -far_ns]},
+    }[change]
+    damaged = json.dumps(tick, separators=(",", ":")).encode()
+    log = read(b"\n".join([*raw[:4], damaged, *raw[4:]]))
+    assert (log.bad_lines, facts(log)) == (1, facts(read(journal)))
+    assert_same_one_by_one([raw[0], *[raw[3], damaged, raw[3]] * 3])
+
+
+@pytest.mark.parametrize("place", ["t", "wall_ns"])
+def test_a_first_line_of_no_time_is_none(journal: bytes, place: str) -> None:
+    first, _, rest = journal.partition(b"\n")
+    damaged = json.dumps(json.loads(first) | {place: 10**22}).encode()
+    assert read_process([damaged, *rest.split(b"\n")]) is None
+
+
 @pytest.mark.parametrize("hole", [b"\0", b"\0" * 4096, b"\0\0 \0"])
 def test_holes_of_nul_bytes_are_counted(journal: bytes, hole: bytes) -> None:
     lines = journal.splitlines()
     log = read(b"\n".join([*lines[:3], hole, *lines[3:], hole]))
     assert log.bad_lines == 2
     assert facts(log) == facts(read(journal))
+
+
+def test_blanks_around_a_line_do_no_harm(journal: bytes) -> None:
+    raw = journal.splitlines()
+    log = read(b"\n".join([b" \t" + raw[0], *(b"  " + line + b" \r" for line in raw[1:])]))
+    assert (log.bad_lines, facts(log)) == (0, facts(read(journal)))
 
 
 def test_a_torn_line_costs_itself_only(journal: bytes) -> None:
@@ -161,9 +195,20 @@ def test_a_torn_line_costs_itself_only(journal: bytes) -> None:
 
 @pytest.mark.parametrize("place", [1, 63, 64, 65, 199])
 @pytest.mark.parametrize(
-    "junk", [[b"{"], [b'{"k":"x","t":1},{"k":"x","t":1}'], [b"[1", b"1]"], [b'{"k":"x","t":1'] * 2]
+    "junk",
+    [
+        [b"{"],
+        [b'{"k":"x","t":1},{"k":"x","t":1}'],
+        [b"[1", b"1]"],
+        [b'{"k":"x","t":1'] * 2,
+        [b'{"k":"x","t":1},{"k":"x","t":5}', b'{"k":"start","t":9', b'"q":1}'],  # three of three, and none is good
+        [b'{"k":"x","t":1},0,{"k":"x","t":5}', b"[1", b"1]"],
+        [b'{"k":"x","t":1}] ', b'[{"k":"x","t":1}'],
+    ],
 )
-def test_raware_read_many_at_once_and_yet_each_for_itself(journal: bytes, place: int, junk: list[bytes]) -> None:
+def test_lines_are_read_many_at_once_and_yet_each_for_itself(
+    journal: bytes, place: int, junk: list[bytes]
+) -> None:
     lines = journal.splitlines()
     lines[3:3] = [lines[3]] * 200
     whole = read(b"\n".join(lines))
@@ -203,7 +248,7 @@ def test_readings_of_windows_close_to_others_may_be_left_out(tmp_path: Path) -> 
     assert (len(exact.windows), rough.windows) == (1101, ())
 
 
-def test_rawof_a_later_version_do_no_harm(journal: bytes) -> None:
+def test_lines_of_a_later_version_do_no_harm(journal: bytes) -> None:
     lines = [json.loads(line) for line in journal.splitlines()]
     for line in lines:
         line["future"] = {"x": [1]}

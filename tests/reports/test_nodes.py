@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from greenai.core.text import Language
     from greenai.core.views import ReportView
 
+AT_LEAST = "≥\u202f"
+
 
 @pytest.fixture
 def run_on(make_record: Callable[..., RunRecord], make_channel: Callable[..., Any]) -> Callable[..., RunRecord]:
@@ -48,8 +50,9 @@ def test_each_node_stands_there_with_its_parts_and_they_add_up(
 ) -> None:
     rows = cells(make_view([run_on(3, missing=(1,))]))
     assert [row[0] for row in rows] == ["node000", "node001", "node002", "Total"]
-    assert [row[1] for row in rows] == ["1.10", NO_VALUE, "3.10", "4.20"]
-    assert [row[3:5] for row in rows] == [("0.100", "1.00"), (NO_VALUE,) * 2, ("0.100", "3.00"), ("0.200", "4.00")]
+    assert [row[1] for row in rows] == ["1.10", NO_VALUE, "3.10", f"{AT_LEAST}4.20"]
+    total = (f"{AT_LEAST}0.200", f"{AT_LEAST}4.00")
+    assert [row[3:5] for row in rows] == [("0.100", "1.00"), (NO_VALUE,) * 2, ("0.100", "3.00"), total]
     minute = "1\u202fmin 00\u202fs"
     assert [row[6] for row in rows] == [NO_VALUE, minute, NO_VALUE, minute]
 
@@ -80,6 +83,45 @@ def test_of_many_nodes_the_outermost_are_named_and_the_others_added_up(
     for language in ("de", "en"):
         assert pdf.export(view, language).startswith(b"%PDF")
         assert b"node996" in html.export(view, language)
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_every_sum_without_some_of_its_nodes_is_marked(
+    run_on: Callable[..., RunRecord], make_view: Callable[..., ReportView], language: Language
+) -> None:
+    rows = cells(make_view([run_on(20, missing=tuple(range(10, 20)))]), language)
+    assert [row[1].startswith(AT_LEAST) for row in rows[-2:]] == [True, True]
+    assert not any(AT_LEAST in cell for row in rows[:-2] for cell in row)
+    whole = cells(make_view([run_on(20)]), language)
+    assert not any(AT_LEAST in cell for row in whole for cell in row)
+
+
+def test_nodes_read_in_part_are_marked_and_no_part_of_the_spread(
+    run_on: Callable[..., RunRecord], make_view: Callable[..., ReportView]
+) -> None:
+    def with_changed(run: RunRecord, number: int, **changes: Any) -> RunRecord:
+        channels = list(run.energy.channels)
+        channels[number] = replace(channels[number], **changes)
+        return replace(run, energy=replace(run.energy, channels=tuple(channels)))
+
+    blind = with_changed(run_on(4), 0, energy_j=None, low_j=None, high_j=None, counted=False, part_of=None)
+    silent = with_changed(blind, 2, gap_s=30.0)
+    (part,) = summarise(make_view([silent]), "en").nodes
+    energies = [row[1] for row in part.table.rows]
+    assert energies == [f"{AT_LEAST}0.100", f"{AT_LEAST}2.10", "3.10", "4.10", f"{AT_LEAST}9.40"]
+    assert part.table.rows[1][3:5] == ("0.100", f"{AT_LEAST}2.00")
+    assert part.lead.startswith("2 nodes read all the time")
+    assert "2 nodes were read only in part" in part.lead
+    assert "3.60" in part.lead
+
+
+def test_a_run_that_lacks_something_is_marked_though_no_node_is(
+    run_on: Callable[..., RunRecord], make_view: Callable[..., ReportView]
+) -> None:
+    said = (Incident("node_silent", Text(de="x", en="x")),)
+    view = make_view([run_on(2, incidents=said)])
+    assert summarise(view, "en").run_table.rows[0][5] == f"{AT_LEAST}3.20"
+    assert [row[1] for row in cells(view)] == ["1.10", "2.10", f"{AT_LEAST}3.20"]
 
 
 def test_a_run_on_one_machine_has_no_such_table(typical_view: ReportView) -> None:

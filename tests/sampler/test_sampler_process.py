@@ -15,15 +15,15 @@ from greenai.core.vocabulary import Scope
 from greenai.host import SiteKnowledge
 from greenai.host.processes import start_ticks
 from greenai.sampler.leash import STOP_WORD
-from greenai.sampler.order import Order
+from greenai.sampler.order import SamplingOrder
 from greenai.sampler_process import MODULE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def order_for(program: subprocess.Popen[bytes], folder: Path) -> Order:
-    return Order(
+def order_for(program: subprocess.Popen[bytes], folder: Path) -> SamplingOrder:
+    return SamplingOrder(
         folder=str(folder),
         interval_s=1.0,
         knowledge=SiteKnowledge(),

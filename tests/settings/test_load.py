@@ -152,6 +152,33 @@ def test_a_file_in_another_encoding_is_not_passed_over(tmp_path: Path, environ: 
         load_settings(environ=environ, folder=tmp_path)
 
 
+@pytest.mark.parametrize("what", ["zeros", "pipe", "folder", "long"])
+def test_what_is_no_settings_file_is_not_read(tmp_path: Path, environ: dict[str, str], what: str) -> None:
+    path = user_config(environ)
+    path.parent.mkdir(parents=True)
+    if what == "zeros":
+        path.symlink_to("/dev/zero")
+    elif what == "pipe":
+        os.mkfifo(path)
+    elif what == "folder":
+        path.mkdir()
+    else:
+        path.touch()
+        os.truncate(path, (1 << 20) + 1)
+    for read in (
+        lambda: load_settings(environ=environ, folder=tmp_path),
+        lambda: set_value("zone", "DE", environ),
+    ):
+        with pytest.raises(ConfigError, match=str(path)) as error:
+            read()
+        assert str(path) in str(error.value.remedy)
+
+
+def test_the_null_device_says_nothing(tmp_path: Path, environ: dict[str, str]) -> None:
+    environ["GREENAI_CONFIG"] = "/dev/null"
+    assert load_settings(environ=environ, folder=tmp_path).project is None
+
+
 @pytest.mark.parametrize("text", ["[[tool.greenai]]\npue = 1.2\n", "[tool]\nx = '[tool.greenai]'\ngreenai = 3\n"])
 def test_a_section_that_is_no_table_is_said(tmp_path: Path, environ: dict[str, str], text: str) -> None:
     (tmp_path / "pyproject.toml").write_text(text)

@@ -5,24 +5,28 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import socket
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from greenai.cli.main import run
 from greenai.core.batch_job import BatchJob
 from greenai.core.errors import GreenAIError, NotFoundError
+from greenai.core.file_owner import FileOwner
 from greenai.core.text import Text
 from greenai.core.views import RunQuery
 from greenai.settings import load_settings
 from greenai.slurm import merge
+from greenai.slurm.claims import JobUser
 from greenai.slurm.job_facts import JobFacts
 from greenai.store import open_store
 from greenai.store.jobs import save_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import Any
 
     from greenai.store import Store
@@ -166,3 +170,120 @@ def test_a_copy_overwrites_nothing(claimed: Any, store: Store, tmp_path: Path) -
     assert target.read_text() == "whole"
     assert (claimed.spool / "eves" / journal.name).stat().st_uid == EVE.pw_uid
     assert not list(tmp_path.glob("*.jsonl"))
+
+
+# --- what may lie in a spool of everybody's
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "[]", "3", "null", '"x"', '{"meta":null}', '{"meta":{"slurm":"x"}}', '{"meta":{"slurm":[1]}}',
+        '{"meta":{"slurm":{"job_id":5}}}', "[" * 200_000, "9" * 5_000, "\0",
+    ],
+)  # fmt: skip
+def test_no_first_line_of_another_ends_a_merge(claimed: Any, store: Store, first: str) -> None:
+    (journal,) = (claimed.spool / "eves").glob("*.jsonl")
+    journal.write_text(first + "\n")
+    assert merged(store)[0] == ["job-c-5-0"]
+
+
+@pytest.mark.parametrize(
+    "facts", [{"restart_count": "x"}, {"restart_count": None, "partition": [1]}, {"restart_count": "9" * 5_000}]
+)
+def test_what_a_journal_claims_ends_no_command(journals: Any, store: Store, facts: dict[str, Any]) -> None:
+    journals.run("job-c-5-0", slurm={"cluster": "c", "job_id": "5", **facts})
+    assert run(["slurm", "merge", "5"]) == 0
+    assert run(["runs", "show", "job-c-5-0"]) == 0
+
+
+@pytest.fixture
+def elsewhere(claimed: Any, tmp_path: Path) -> Path:
+    """Both runs in a spool that is not ours."""
+    folder = tmp_path / "elsewhere"
+    claimed.spool.rename(folder)
+    claimed.spool.mkdir(0o755)
+    return folder
+
+
+def test_what_cannot_be_copied_keeps_nothing_else_from_it(
+    claimed: Any, store: Store, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(elsewhere / "eves")
+    with socket.socket(socket.AF_UNIX) as unix:
+        unix.bind("socket.jsonl")
+    os.mkfifo("pipe.jsonl")
+    (elsewhere / "eves/long.jsonl").touch()
+    os.truncate("long.jsonl", (1 << 30) + 1)
+    (elsewhere / "eves/held.jsonl").write_text("{}")
+    (claimed.spool / "eves/.held.jsonl.part").mkdir(parents=True)
+    for folder in (elsewhere / "eves", claimed.spool / "eves"):
+        give(folder, EVE)
+    runs, said = merged(store, elsewhere)
+    assert sorted(runs) == ["eves", "job-c-5-0"]
+    assert all(name in said for name in ("socket.jsonl", "pipe.jsonl", "long.jsonl (File", "held.jsonl (Is a"))
+    (copy,) = (claimed.spool / "eves").glob("*.jsonl")
+    assert copy.name.startswith("fake-")
+
+
+def test_holes_stay_holes(claimed: Any, store: Store, elsewhere: Path) -> None:
+    (journal,) = (elsewhere / "eves").glob("*.jsonl")
+    before = journal.read_bytes()
+    os.truncate(journal, 200 << 20)
+    merged(store, elsewhere)
+    copy = claimed.spool / "eves" / journal.name
+    assert copy.stat().st_size == 200 << 20
+    assert copy.stat().st_blocks * 512 < 2 << 20
+    with copy.open("rb") as file:
+        assert file.read(len(before)) == before
+
+
+def test_a_folder_that_another_makes_first_stays_his(
+    claimed: Any, store: Store, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, make = claimed.spool / "job-c-5-0", Path.mkdir
+
+    def meanwhile(path: Path, *args: Any, **options: Any) -> None:
+        if path == target and not path.exists():
+            make(path)
+            os.chown(path, EVE.pw_uid, EVE.pw_gid)
+        make(path, *args, **options)
+
+    monkeypatch.setattr(Path, "mkdir", meanwhile)
+    runs, said = merged(store, elsewhere)
+    assert runs == ["eves"]
+    assert str(target) in said
+    assert target.stat().st_uid == EVE.pw_uid
+
+
+# --- users known by number
+
+
+@pytest.mark.parametrize(
+    ("owner", "user", "refused"),
+    [
+        (FileOwner(30_001, "4711"), "nobody", True),
+        (FileOwner(30_001, "4711"), "4711", False),
+        (FileOwner(30_002, "eve"), "20231234", True),
+        (FileOwner(30_002, "eve"), "30002", False),
+        (FileOwner(4711, None), "4711", False),
+        (FileOwner(4711, None), "nobody", False),  # nobody can tell
+    ],
+)
+def test_a_login_of_digits_is_a_login(owner: FileOwner, user: str, refused: bool) -> None:
+    job = JobUser("5", [], lambda: user)
+    assert (job.refusal("run", owner, job.names()) is not None) is refused
+    assert FileOwner.of(owner.facts()) == owner
+
+
+def test_a_user_without_a_name_is_counted_and_said(claimed: Any, store: Store) -> None:
+    save_jobs(store, [bobs(began_ms(claimed, store))])
+    for path in (claimed.spool / "eves", *(claimed.spool / "eves").iterdir()):
+        os.chown(path, 54_711, 54_711)
+    (claimed.spool / "eves" / "ingested").unlink(missing_ok=True)
+    store.delete("eves")
+    runs, said = merged(store)
+    assert sorted(runs) == ["eves", "job-c-5-0"]
+    assert "#54711" in said
+    assert store.record("eves").user == "#54711"
+    merged(store)  # again, by number

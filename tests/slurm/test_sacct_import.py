@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -339,8 +340,10 @@ def test_the_command(slurm: Slurm, capsys: pytest.CaptureFixture[str]) -> None:
     assert (data["jobs"], data["added"], data["unfinished"], len(data["runs"])) == (19, 19, 1, 19)
     assert len(data["quarantined"]) == 0, "with a delimiter of its own a name with | is no half row"
     _, sacct, *_ = slurm.calls
-    assert {"-D", "-P", "--starttime=2026-11-21T00:00:00", "--allusers"} <= set(sacct)
-    assert [call[0] for call in slurm.calls] == ["sacct", "sacct", "scontrol", "sinfo"]
+    assert {"-D", "-P", "--starttime=2026-11-21T00:00:00", "--endtime=2026-11-22T00:00:00"} < set(sacct)
+    assert "--allusers" in sacct
+    assert [call[0] for call in slurm.calls[:5]] == ["sacct", "sacct", "scontrol", "sinfo", "sacct"]
+    assert "--endtime" not in " ".join(slurm.calls[-1])
 
 
 def test_a_pipe_is_no_file(slurm: Slurm, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -432,7 +435,7 @@ def test_what_slurm_refuses(
     slurm.answers["sacct"] = CommandResult("", reason)
     host = replace(FakeMachine(tmp_path / "m").host, run_command=slurm)
     with pytest.raises(error) as caught:
-        ask.ask_accounts(host, ask.Period(since="2026-11-21"))
+        ask.ask_accounts(host, ask.Period(since=datetime.fromisoformat("2026-11-21")))
     assert said in caught.value.message.en
     assert remedy in str(caught.value.remedy or "")
 
@@ -441,7 +444,7 @@ def test_no_slurm_here(tmp_path: Path) -> None:
     programs = Slurm(helpformat=CommandResult("", NOT_FOUND))
     host = replace(FakeMachine(tmp_path).host, run_command=programs)
     with pytest.raises(ConfigError) as caught:
-        ask.ask_accounts(host, ask.Period(since="2026-11-21"))
+        ask.ask_accounts(host, ask.Period(since=datetime.fromisoformat("2026-11-21")))
     assert "--file" in str(caught.value.remedy)
     assert "sacct -D -P --delimiter='|'" in str(caught.value.remedy)
 

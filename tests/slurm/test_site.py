@@ -127,7 +127,7 @@ def test_job_numbers_come_again(tmp_path: Path) -> None:
     os.utime(tmp_path / "job-greenai-5-0", (1e9, 1e9))
     assert prolog._run_id(tmp_path, job) == "job-greenai-5-0-2"
     others = job._replace(user_id=os.getuid() + 1)
-    assert prolog._run_id(tmp_path, others) == "job-greenai-5-0-2"
+    assert prolog._run_id(tmp_path, others) not in ("job-greenai-5-0", "job-greenai-5-0-2")
 
 
 def test_root_reads_no_file_of_the_users(tmp_path: Path) -> None:
@@ -303,6 +303,33 @@ def test_the_program_never_fails_either() -> None:
         command = [sys.executable, "-I", "-m", "greenai.slurm.site", word]
         done = subprocess.run(command, env={"SLURM_JOB_ID": "x"}, capture_output=True, check=False)
         assert (done.returncode, done.stdout) == (0, b""), word
+
+
+def test_not_even_where_there_is_no_log() -> None:
+    code = (
+        "import sys, syslog\n"
+        "syslog.openlog = None\n"
+        "sys.argv[1:] = ['start']\n"
+        "from greenai.slurm.site.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env={"SLURM_JOB_ID": "x"}, check=False)
+    assert done.returncode == 0
+
+
+def test_a_user_who_cannot_read_python_costs_a_line_in_the_log() -> None:
+    code = (
+        "import sys, syslog\n"
+        "from greenai.slurm.site import privileges\n"
+        "from greenai.slurm.site.__main__ import main\n"
+        "privileges.become = lambda *_: sys.meta_path.clear()\n"
+        "syslog.syslog = lambda _, message: print(message)\n"
+        "sys.argv[1:] = ['collect', '-', '1', '1']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout.startswith("collect: ModuleNotFoundError")
 
 
 def test_the_command_lists_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,7 +27,7 @@ from greenai.ingest.pace import _MARKER
 from greenai.journal.format import INGESTED, START, TICK
 from greenai.journal.writer import JournalWriter
 from greenai.settings import load_settings
-from greenai.slurm.site import prolog
+from greenai.slurm.site import died, prolog
 from greenai.slurm.site.epilog import end_collector, stop
 from greenai.slurm.site.files import BY_NAME
 from greenai.slurm.site.job import SiteJob
@@ -181,6 +181,44 @@ def test_an_epilog_says_that_a_collector_is_gone(
     assert list((tmp_path / "notes").iterdir()) == []
 
 
+def test_a_collector_that_is_spared_cannot_grow() -> None:
+    code = (
+        "from greenai.slurm.site.privileges import become, spare_from_want_of_memory\n"
+        "spare_from_want_of_memory()\n"
+        f"become({NOBODY.pw_uid}, {NOBODY.pw_gid})\n"
+        "try: bytearray(2 << 30)\n"
+        "except MemoryError: print('refused')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "refused\n"
+
+
+def test_a_collector_that_fails_at_its_start_is_logged_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[str] = []
+    for module in (prolog, died):
+        monkeypatch.setattr(module, "log", logged.append)
+    monkeypatch.setattr(prolog, "PATIENCE_S", 10.0)
+    started: list[subprocess.Popen[bytes]] = []
+    real = subprocess.Popen
+
+    def start(*args: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(real(*args, **options))
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    # As root: the user may not be able to read this interpreter.
+    environ = {**PROLOG, "SLURM_JOB_UID": "0", "SLURM_JOB_GID": "0", "GREENAI_SPOOL": "/proc/no/spool"}
+    prolog.start(environ, tmp_path / "notes")
+    with started[0] as process:
+        process.wait(10)
+    assert list((tmp_path / "notes").iterdir()) == []
+    stop(environ, tmp_path / "notes")
+    (said,) = logged
+    assert said.startswith("job 5 is not measured: ")
+
+
 # --- runs that name the jobs of others
 
 
@@ -191,10 +229,19 @@ def test_folders_of_strangers_are_logged(tmp_path: Path, monkeypatch: pytest.Mon
     for number in ("", *(f"-{number}" for number in range(2, 10))):
         (tmp_path / f"{job.run_id}{number}").mkdir()
         os.chown(tmp_path / f"{job.run_id}{number}", DAEMON.pw_uid, 0)
-    with pytest.raises(FileExistsError, match="job 5"):
-        prolog._run_id(tmp_path, job)
-    assert len(logged) == 9
-    assert logged[0] == f"job 5: {tmp_path / job.run_id} is of user number {DAEMON.pw_uid}"
+    run_id = prolog._run_id(tmp_path, job)
+    assert not (tmp_path / run_id).exists()
+    assert logged == [f"job 5: {tmp_path / job.run_id} is of user number {DAEMON.pw_uid}"]
+
+
+def test_the_next_name_is_known_to_root_alone_but_on_all_nodes(tmp_path: Path) -> None:
+    key, other = tmp_path / "key", tmp_path / "other"
+    key.write_bytes(b"a" * 128)
+    other.write_bytes(b"b" * 128)
+    suffix = prolog._unguessable("job-c-5-0", 2, [tmp_path / "gone", key])
+    assert suffix == prolog._unguessable("job-c-5-0", 2, [key])
+    others = [("job-c-5-0", 3, [key]), ("job-c-6-0", 2, [key]), ("job-c-5-0", 2, [other]), ("job-c-5-0", 2, [])]
+    assert len({suffix, *(prolog._unguessable(*each) for each in others)}) == 5
 
 
 def _belongs_to(folder: Path, user: pwd.struct_passwd) -> None:

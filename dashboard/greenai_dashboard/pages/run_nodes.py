@@ -12,6 +12,7 @@ from greenai_dashboard import texts_run
 from greenai_dashboard.parts import more_rows, quality_badge, section, table
 
 if TYPE_CHECKING:
+    from greenai.core.channel import Component
     from greenai.core.node_energy import NodeEnergy
     from greenai.core.record import RunRecord
     from greenai.core.text import Language
@@ -34,12 +35,16 @@ def nodes_section(record: RunRecord, language: Language) -> html.Section | None:
         texts_run.GAP.to(language),
     ]
 
+    def part(node: NodeEnergy, component: Component) -> str:
+        written = quantity.energy(node.by_component_j.get(component), language)
+        return quantity.at_least(written, is_at_least=component in node.at_least_of)
+
     def cells(node: NodeEnergy) -> list[Any]:
         return [
             html.Span(node.host, className="nowrap"),
-            quantity.energy(node.energy_j, language),
+            quantity.at_least(quantity.energy(node.energy_j, language), is_at_least=node.is_at_least),
             quantity.energy_range(node.low_j, node.high_j, language, like=node.energy_j),
-            *(quantity.energy(node.by_component_j.get(component), language) for component in components),
+            *(part(node, component) for component in components),
             quality_badge(node.quality, language) if node.quality else quantity.NO_VALUE,
             quantity.duration(node.gap_s, language),
         ]

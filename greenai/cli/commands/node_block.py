@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from greenai.cli.app import print_table
 from greenai.core import labels, quantity
+from greenai.core.batch_job import claimed_number
 from greenai.core.node_energy import node_energies
 from greenai.core.text import Text
 
@@ -38,7 +39,7 @@ def job_facts(app: App, record: RunRecord) -> list[tuple[str, str]]:
         return []
     facts = record.slurm or {}
     parts = [facts[key] for key in ("partition", "cluster") if facts.get(key)]
-    attempt = int(facts.get("restart_count", "0")) + 1
+    attempt = claimed_number(facts.get("restart_count")) + 1
     if attempt > 1:
         name = app.say(_ATTEMPT, job=name, attempt=attempt)
     if record.accounting is not None:
@@ -69,7 +70,7 @@ def show_nodes(app: App, record: RunRecord) -> None:
 def _cells(app: App, node: NodeEnergy) -> list[str]:
     return [
         node.host,
-        quantity.energy(node.energy_j, app.language),
+        quantity.at_least(quantity.energy(node.energy_j, app.language), is_at_least=node.is_at_least),
         quantity.energy_range(node.low_j, node.high_j, app.language, 2, like=node.energy_j),
         app.say(labels.QUALITY[node.quality]) if node.quality else quantity.NO_VALUE,
         quantity.duration(node.gap_s, app.language) if node.gap_s else quantity.NO_VALUE,

@@ -17,12 +17,13 @@ from greenai.slurm.accounting.table import columns
 from greenai.slurm.ask import run_slurm
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from greenai.host import Host
 
 PATIENCE_S = 900.0
-"""How long the accounting may take: a year of a large cluster is minutes of work for its database."""
+"""How long the accounting may take: a day of a large cluster may be minutes of work for a busy database."""
 
 EVERYBODY = "all"
 _DISABLED = "accounting storage is disabled"
@@ -55,8 +56,8 @@ _SLOW = Text(
     de="sacct hat binnen {minutes} Minuten nicht geantwortet.", en="sacct did not answer within {minutes} minutes."
 )
 _SLOW_REMEDY = Text(
-    de="Einen kürzeren Zeitraum nehmen: greenai slurm import --since TAG --until TAG",
-    en="Take a shorter period: greenai slurm import --since DAY --until DAY",
+    de="Einen Zeitraum von Stunden nehmen: greenai slurm import --since 2026-11-21T08:00 --until 2026-11-21T10:00",
+    en="Take a period of hours: greenai slurm import --since 2026-11-21T08:00 --until 2026-11-21T10:00",
 )
 _FAILED = Text(de="sacct schlug fehl: {reason}", en="sacct failed: {reason}")
 _WRONG_JOBS = Text(
@@ -79,14 +80,14 @@ class Period:
     """Which jobs.
 
     Attributes:
-        since: ``2026-11-21T00:00:00`` in the cluster's time; None with ``jobs``.
-        until: The same; None for now.
+        since: Begin, in the cluster's time; None with ``jobs``.
+        until: End, the same; None for now.
         user: Whose; None leaves it to sacct (one's own, root: everybody's), ``all`` for everybody.
         jobs: Job ids separated by commas; None for all.
     """
 
-    since: str | None = None
-    until: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
     user: str | None = None
     jobs: str | None = None
 
@@ -100,8 +101,8 @@ class Period:
             raise ConfigError(_WRONG_JOBS.format(value=self.jobs[:60]))
         if self.user is not None and not _USER.fullmatch(self.user):
             raise ConfigError(_WRONG_USER.format(value=self.user[:60]))
-        options = [f"--starttime={self.since}"] if self.since else []
-        options += [f"--endtime={self.until}"] if self.until else []
+        options = [f"--starttime={self.since.isoformat()}"] if self.since else []
+        options += [f"--endtime={self.until.isoformat()}"] if self.until else []
         options += [f"--jobs={self.jobs}"] if self.jobs else []
         if self.user == EVERYBODY:
             return [*options, "--allusers"]

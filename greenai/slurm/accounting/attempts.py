@@ -13,12 +13,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from greenai.core.batch_job import BatchJob
 
 _ROUNDING_MS = 5_000  # a job is put back into the queue when its attempt ends, to the second or so
 _WAITS_MS = 3_600_000  # longer after an attempt's end, another one is another job of that number
+
+
+JobKey = tuple[str, str, int | None]
+"""What an attempt is known by, see ``BatchJob.key``."""
 
 
 class TrackedAttempt(NamedTuple):
@@ -42,6 +46,7 @@ def numbered(
     ordered: Iterable[tuple[str, str]],
     tracked: Iterable[TrackedAttempt] = (),
     stored: Iterable[BatchJob] = (),
+    by_order: Container[JobKey] = (),
 ) -> list[BatchJob]:
     """Return attempts with their restart counts; after them the stored ones that get another by them.
 
@@ -50,17 +55,19 @@ def numbered(
         ordered: Cluster and id of the jobs whose attempts have no number but by their order.
         tracked: Runs that know which attempt they are of.
         stored: Attempts that were imported before.
+        by_order: Which of these have their number but from their order, as far as it was known then.
     """
     read, before = _by_job(jobs), _by_job(stored)
     runs: dict[str, list[TrackedAttempt]] = defaultdict(list)
     for run in tracked:
         runs[run.job_id].append(run)
-    counts: dict[tuple[str, str, int | None], int] = {}
+    counts: dict[JobKey, int] = {}
     for pair in read.keys() & set(ordered):
         earlier = {job.key: job for job in before.get(pair, ())}
         every = {**earlier, **{job.key: job for job in read[pair]}}
         for attempts in _apart(sorted(every.values(), key=lambda job: job.start_ms or 0)):
-            known = [_known(job, runs.get(job.het_job_id or job.job_id, ()), earlier) for job in attempts]
+            sure = {key: job for key, job in earlier.items() if key not in by_order}
+            known = [_known(job, runs.get(job.het_job_id or job.job_id, ()), sure) for job in attempts]
             counts.update(zip((job.key for job in attempts), _counts(known), strict=True))
     shown = {job.key for job in jobs}
     others = [job for pair in read for job in before.get(pair, ()) if job.key not in shown]
@@ -100,9 +107,7 @@ def _follows(job: BatchJob, one: BatchJob) -> bool:
     return 0 <= queued_ms - one.end_ms + _ROUNDING_MS <= _WAITS_MS
 
 
-def _known(
-    job: BatchJob, runs: Iterable[TrackedAttempt], earlier: dict[tuple[str, str, int | None], BatchJob]
-) -> int | None:
+def _known(job: BatchJob, runs: Iterable[TrackedAttempt], earlier: dict[JobKey, BatchJob]) -> int | None:
     """Return the number of an attempt by a run in it, else by what was imported."""
     by_runs = [r.restart_count for r in runs if r.cluster in (None, job.cluster) and job.ran_at(r.start_ms)]
     if by_runs:

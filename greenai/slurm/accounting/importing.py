@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from greenai.carbon.footprint import with_footprint
-from greenai.slurm.accounting.attempts import TrackedAttempt, numbered
+from greenai.core.batch_job import claimed_number
+from greenai.slurm.accounting.attempts import JobKey, TrackedAttempt, numbered
 from greenai.slurm.accounting.findings import Finding, failed, over_allocated
 from greenai.slurm.accounting.reconcile import INCOMPLETE, Comparison, compare, part_of_job
 from greenai.slurm.accounting.run import imported_run
@@ -53,6 +54,7 @@ def import_accounts(
     accounts: Accounts,
     site: SiteFacts,
     tell: Callable[[int, int], None] | None = None,
+    by_order: set[JobKey] | None = None,
 ) -> ImportReport:
     """Take accounting in. May be repeated at will: nothing is counted twice, and no tracked run is replaced.
 
@@ -62,23 +64,26 @@ def import_accounts(
         accounts: What was read.
         site: Where the jobs ran.
         tell: Is told now and then how many jobs of how many are taken in.
+        by_order: Attempts in earlier slices of the same period that have their number from their order only; those
+            of this one are added. None where there are no slices.
 
     Raises:
         StoreError: The database refuses.
     """
+    by_order = set() if by_order is None else by_order
     leaders = {job.het_job_id for job in accounts.jobs if job.het_job_id is not None}
     runs = stored.tracked_runs(store, {job.job_id for job in accounts.jobs} | leaders)
-    jobs = numbered(
-        accounts.jobs,
-        accounts.ordered,
-        [attempt for run in runs if (attempt := _attempt_of(run)) is not None],
-        stored.stored_jobs(store, {job_id for _, job_id in accounts.ordered}),
-    )
+    before = stored.stored_jobs(store, {job_id for _, job_id in accounts.ordered})
+    attempts = [attempt for run in runs if (attempt := _attempt_of(run)) is not None]
+    jobs = numbered(accounts.jobs, accounts.ordered, attempts, before, by_order)
+    counted = {job.key for job in accounts.jobs if (job.cluster, job.job_id) in accounts.ordered}
+    by_order |= counted - {job.key for job in before}
     stored.save_jobs(store, jobs)
     tracked = _by_job_id(runs)
     untracked = [job for job in jobs if not _runs_of(tracked, job)]
     known = stored.digests(store, [job.imported_run_id for job in jobs])
     imported, added = _import(store, settings, untracked, site, known, tell)
+    shown = [*jobs, *(job for job in accounts.others if job.is_final)]
     compared: list[Comparison] = []
     figures = {
         job.key: _Figure(record.energy_j, INCOMPLETE if record.incomplete else None)
@@ -90,7 +95,7 @@ def import_accounts(
             accounted = stored.put_accounting(store, record, job)
             if job.imported_run_id in known or job.het_job_id is not None:
                 stored.remove_imported(store, accounted)
-            compared.append(compare(accounted, [job, *_other_parts(job, jobs)], site))
+            compared.append(compare(accounted, [job, *_other_parts(store, job, shown)], site))
         if own:
             figures[job.key] = _figure(own, job)
     of_period = jobs[: len(accounts.jobs)]  # the others were but numbered anew
@@ -134,10 +139,10 @@ def _import(
 
 def _attempt_of(run: RunRecord) -> TrackedAttempt | None:
     facts = run.slurm or {}
-    count = facts.get("restart_count", "0")
-    if "job_id" not in facts or not count.isdecimal():
+    if "job_id" not in facts:
         return None
-    return TrackedAttempt(facts.get("cluster"), facts["job_id"], int(count), run.started_ms)
+    count = claimed_number(facts.get("restart_count"))
+    return TrackedAttempt(facts.get("cluster"), facts["job_id"], count, run.started_ms)
 
 
 def _by_job_id(records: Sequence[RunRecord]) -> dict[str, list[RunRecord]]:
@@ -155,8 +160,12 @@ def _runs_of(tracked: dict[str, list[RunRecord]], job: BatchJob) -> list[RunReco
     return [record for record in tracked.get(job.het_job_id or "", []) if stored.is_of_attempt(record, job)]
 
 
-def _other_parts(job: BatchJob, jobs: Sequence[BatchJob]) -> list[BatchJob]:
-    return [other for other in jobs if job.is_beside(other) and other.job_id != job.job_id]
+def _other_parts(store: Store, job: BatchJob, shown: Sequence[BatchJob]) -> list[BatchJob]:
+    """Return the other parts of a heterogeneous job, those that end in another slice of the period included."""
+    if job.het_job_id is None:
+        return []
+    parts = {part.key: part for part in (*stored.stored_parts(store, job), *shown) if job.is_beside(part)}
+    return sorted((part for part in parts.values() if part.job_id != job.job_id), key=lambda one: int(one.job_id))
 
 
 class _Figure(NamedTuple):

@@ -26,6 +26,7 @@ _HET = re.compile(r"([0-9]{1,12})\+([0-9]{1,6})")
 _NO_NODES = frozenset({"", "None assigned", "(null)", "None"})
 _LONGEST_NAME = 200
 _ROW_SHOWN = ("JobID", "State", "Start", "End", "ElapsedRaw", NAME)
+_ROW_KNOWN_BY = ("Cluster", "JobIDRaw", "Start")  # of a job that goes on, state and time are others each time
 _CLOCK_SET_BACK_MS = 3_600_000
 _NO_LIMIT_MIN = 365 * 24 * 60  # what a job gets where neither it nor its partition has a limit
 _T = TypeVar("_T")
@@ -78,12 +79,17 @@ class RowReader:
     def leave_out(self, column: str, value: str) -> None:
         """Say that a value cannot be believed."""
         reason = _VALUE_LEFT_OUT.format(column=column, value=value[:40])
-        self.left_out.append(Quarantined(self.row.line, shown(self.row), reason))
+        self.left_out.append(put_aside(self.row, reason))
 
 
 def shown(row: Row) -> str:
     """Return a row as people are shown it."""
     return _printable(" ".join(row.values[name] for name in _ROW_SHOWN))[:_LONGEST_NAME]
+
+
+def put_aside(row: Row, reason: Text) -> Quarantined:
+    """Say that a row, or a value of it, is of no use."""
+    return Quarantined(row.line, shown(row), reason, " ".join(row.values[name] for name in _ROW_KNOWN_BY))
 
 
 def read_job(reader: RowReader, cluster: str, job_id: str) -> BatchJob:

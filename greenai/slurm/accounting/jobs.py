@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 from greenai.core.text import Text
 from greenai.slurm.accounting import values as v
 from greenai.slurm.accounting.attempts import numbered
-from greenai.slurm.accounting.job_rows import ROUNDING_MS, RowReader, UnfitRowError, read_job, read_step, shown
+from greenai.slurm.accounting.job_rows import (
+    ROUNDING_MS,
+    RowReader,
+    UnfitRowError,
+    put_aside,
+    read_job,
+    read_step,
+    shown,
+)
 from greenai.slurm.accounting.table import RESTARTS, Quarantined, rows
 
 if TYPE_CHECKING:
@@ -39,6 +47,7 @@ class Accounts:
         quarantined: Rows and values that were put aside.
         row_count: How many rows were read.
         ordered: Cluster and id of the jobs whose attempts are numbered by nothing but their order.
+        others: Attempts that are counted in another slice of the period.
     """
 
     jobs: list[BatchJob] = field(default_factory=list)
@@ -47,6 +56,7 @@ class Accounts:
     quarantined: list[Quarantined] = field(default_factory=list)
     row_count: int = 0
     ordered: set[tuple[str, str]] = field(default_factory=set)
+    others: list[BatchJob] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -108,7 +118,7 @@ def read_accounts(lines: Iterable[str], now_ms: int | None = None) -> Accounts:
         try:
             attempts.take(reader)
         except UnfitRowError as error:
-            found.quarantined.append(Quarantined(row.line, shown(row), error.reason))
+            found.quarantined.append(put_aside(row, error.reason))
         else:
             found.quarantined += reader.left_out
     found.quarantined += attempts.steps_put_aside()

@@ -35,11 +35,13 @@ class Quarantined:
         line: Its number, from 1; the line with the names of the columns is the first.
         what: The row, shortened.
         reason: Why, in words.
+        job: What tells its row from those of other jobs and steps; empty if that cannot be read.
     """
 
     line: int
     what: str
     reason: Text
+    job: str = ""
 
 
 class Row(NamedTuple):

@@ -16,43 +16,50 @@ def main() -> None:
     """Do what the first argument says."""
     word = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
-        if word == "start":
-            from greenai.slurm.site.prolog import start
+        # Before this process is a user's, who may not be able to read it.
+        from greenai.slurm.site.log import log
 
-            start(os.environ)
-        elif word == "stop":
-            from greenai.slurm.site.epilog import stop
+        try:
+            _do(word)
+        except Exception as error:  # noqa: BLE001  # our failure never endangers a job or a node
+            if word != "announce":  # its user would find it in the job's output
+                log(f"{word}: {error!r}")
+        sys.stdout.flush()
+    finally:
+        os._exit(0)  # nothing that is left may hold up the job
 
-            stop(os.environ)
-        elif word == "collect":
-            from greenai.slurm.site.privileges import become, spare_from_want_of_memory
-            from greenai.slurm.site.question import answer
 
-            spare_from_want_of_memory()
-            jobs = answer(sys.argv[2], os.environ)
-            become(*map(int, sys.argv[3:]))  # before anything of his is opened
-            from greenai.slurm.site.collect import collect
+def _do(word: str) -> None:
+    if word == "start":
+        from greenai.slurm.site.prolog import start
 
-            collect(jobs)
-        elif word == "died":
-            from pathlib import Path
+        start(os.environ)
+    elif word == "stop":
+        from greenai.slurm.site.epilog import stop
 
-            from greenai.slurm.site.died import leave_word
-            from greenai.slurm.site.privileges import become
+        stop(os.environ)
+    elif word == "collect":
+        from greenai.slurm.site.privileges import become, spare_from_want_of_memory
+        from greenai.slurm.site.question import answer
 
-            become(*map(int, sys.argv[4:]))
-            leave_word(Path(sys.argv[2]), sys.argv[3])
-        elif word == "announce":
-            from greenai.slurm.site.notes import announcement
+        spare_from_want_of_memory()
+        jobs = answer(sys.argv[2], os.environ)
+        become(*map(int, sys.argv[3:]))  # before anything of his is opened
+        from greenai.slurm.site.collect import collect
 
-            sys.stdout.write(announcement(os.environ))
-    except Exception as error:  # noqa: BLE001  # our failure never endangers a job or a node
-        if word != "announce":  # its user would find it in the job's output
-            from greenai.slurm.site.log import log
+        collect(jobs)
+    elif word == "died":
+        from pathlib import Path
 
-            log(f"{word}: {error!r}")
-    sys.stdout.flush()
-    os._exit(0)  # nothing that is left may hold up the job
+        from greenai.slurm.site.died import leave_word
+        from greenai.slurm.site.privileges import become
+
+        become(*map(int, sys.argv[4:]))
+        leave_word(Path(sys.argv[2]), sys.argv[3])
+    elif word == "announce":
+        from greenai.slurm.site.notes import announcement
+
+        sys.stdout.write(announcement(os.environ))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import syslog
+
 
 def log(message: str) -> None:
     """Write a line."""
-    import syslog
-
     syslog.openlog("greenai", syslog.LOG_PID, syslog.LOG_DAEMON)
     syslog.syslog(syslog.LOG_WARNING, " ".join(message.split())[:1000])

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 # Slurm's own daemons go further (-1000); the job's programs stay at 0.
 _OOM_SCORE = "-500"
+# As what is spared must not grow: nobody is to fill a node with a process outside of his job's limits.
+_MOST_MEMORY_BYTES = 1 << 30
 _STARTS_A_PROGRAM = frozenset(
     {"subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
 )
@@ -22,7 +25,11 @@ _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4  # linux/prctl.h
 
 
 def spare_from_want_of_memory() -> None:
-    """As root, have the kernel end the job's programs before this process when memory is short (proc(5))."""
+    """As root, have the kernel end the job's programs before this process when memory is short (proc(5)).
+
+    In return it gets no more than 1 GiB, whatever it reads.
+    """
+    resource.setrlimit(resource.RLIMIT_DATA, (_MOST_MEMORY_BYTES, _MOST_MEMORY_BYTES))
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")
 

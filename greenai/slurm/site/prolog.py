@@ -23,14 +23,18 @@ from greenai.slurm.site.notes import NOTES, JobNote, note_path, notes_of_compone
 from greenai.slurm.site.question import question
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 COLLECTOR = "greenai.slurm.site"
 # The job begins when this node is read, but not later than this.
 PATIENCE_S = 0.5
+_ENDING_S = 0.1
 # The folder of a job that is older belongs to an earlier job of the same number.
 _SAME_JOB_S = 3600.0
 _MOST_OF_A_NUMBER = 9
+# What tells the nodes of a cluster from others: munge's key, or Slurm's own (man slurm.conf, AuthType).
+_CLUSTER_KEYS = (Path("/etc/munge/munge.key"), Path("/etc/slurm/slurm.key"))
+_SUFFIX_DIGITS = 16
 
 
 def start(environ: Mapping[str, str], notes: Path = NOTES) -> None:
@@ -88,7 +92,8 @@ def start(environ: Mapping[str, str], notes: Path = NOTES) -> None:
     with suppress(BrokenPipeError):
         process.stdin.write(order.to_line())
         process.stdin.close()
-    _await_first_word(process, job)
+    if not _await_first_word(process, job):
+        note_path(job.node, job.job_id, job.component_id, notes).unlink(missing_ok=True)
 
 
 def _spool(home: str, said: Mapping[str, str]) -> Path:
@@ -101,23 +106,54 @@ def _spool(home: str, said: Mapping[str, str]) -> Path:
 
 
 def _run_id(spool: Path, job: SiteJob) -> str:
-    """Return the run's id; another one if a folder of this name is an earlier job's, or somebody else's."""
-    ids = [job.run_id, *(f"{job.run_id}-{number}" for number in range(2, _MOST_OF_A_NUMBER + 1))]
-    for run_id in ids:
+    """Return the run's id; another one if a folder of this name is an earlier job's, or somebody else's.
+
+    All nodes of a job come to the same. Who makes folders of names that are yet to come cannot guess the next.
+    """
+    run_id = job.run_id
+    for number in range(2, _MOST_OF_A_NUMBER + 2):
         try:
             found = (spool / run_id).lstat()
         except OSError:
             return run_id
         if found.st_uid != job.user_id:
             log(f"job {job.component_id}: {spool / run_id} is of user number {found.st_uid}")
+            run_id = f"{job.run_id}-{_unguessable(job.run_id, number)}"
         elif time.time() - found.st_mtime < _SAME_JOB_S:
             return run_id
-    raise FileExistsError(f"job {job.component_id}: {spool / job.run_id} to {ids[-1]} are not of this job")
+        else:
+            run_id = f"{job.run_id}-{number}"
+    raise FileExistsError(f"job {job.component_id}: {_MOST_OF_A_NUMBER} folders of its name are not of this job")
 
 
-def _await_first_word(process: subprocess.Popen[bytes], job: SiteJob) -> None:
+def _unguessable(run_id: str, number: int, keys: Sequence[Path] = _CLUSTER_KEYS) -> str:
+    """Return a text that only root can know, and on all nodes of a cluster alike; without a key, any one.
+
+    It is a hash with the cluster's key, from which nobody can tell the key (HMAC, RFC 2104).
+    """
+    import hmac  # seldom needed, and the job waits
+    import secrets
+
+    for path in keys:
+        with suppress(OSError):
+            key = path.read_bytes()
+            return hmac.new(key, f"greenai {run_id} {number}".encode(), "sha256").hexdigest()[:_SUFFIX_DIGITS]
+    return secrets.token_hex(_SUFFIX_DIGITS // 2)
+
+
+def _await_first_word(process: subprocess.Popen[bytes], job: SiteJob) -> bool:
+    """Wait for a moment until the collector reads; False if it has failed, and that is logged."""
     assert process.stdout is not None  # noqa: S101  # for the type checker
     readable, _, _ = select.select([process.stdout], [], [], PATIENCE_S)
     word, _, reason = (os.read(process.stdout.fileno(), 4096) if readable else b"").partition(b" ")
     if word == FAILED.encode():
         log(f"job {job.component_id} is not measured: {reason.decode(errors='replace')}")
+        return False
+    # One that ends by itself without a word has logged why.
+    return not readable or bool(word) or _end_of(process) != 0
+
+
+def _end_of(process: subprocess.Popen[bytes]) -> int | None:
+    with suppress(subprocess.TimeoutExpired):
+        return process.wait(_ENDING_S)
+    return None

@@ -15,7 +15,7 @@ from greenai.core.units import NS_PER_MS
 from greenai.host.processes import start_ticks
 from greenai.sampler.guard import start_quietly
 from greenai.sampler.leash import SIGN_EVERY_S, STOP_WORD
-from greenai.sampler.order import Order
+from greenai.sampler.order import SamplingOrder
 from greenai.sampler_process import MODULE
 from greenai.tracking.session.detached import LEAST_BELL, start_detached
 from greenai.tracking.session.line import Line
@@ -76,7 +76,7 @@ class SamplerChild:
             OSError: No process can be started here.
         """
         self._pid = os.getpid()
-        self._order = Order(
+        self._order = SamplingOrder(
             folder=str(folder),
             interval_s=settings.interval_s,
             knowledge=settings.knowledge,

@@ -5,27 +5,20 @@ from __future__ import annotations
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from greenai.cli.app import print_json
 from greenai.cli.base import Command
-from greenai.cli.commands.slurm.import_tables import show_report
 from greenai.core import quantity
-from greenai.core.errors import ConfigError
-from greenai.core.record import timestamp
+from greenai.core.errors import ConfigError, GreenAIError
 from greenai.core.text import Text
 from greenai.core.units import NS_PER_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from greenai.cli.app import App
-    from greenai.core.text import Language
-    from greenai.slurm.accounting.findings import Finding
+    from greenai.slurm.accounting.ask import Period
     from greenai.slurm.accounting.importing import ImportReport
-    from greenai.slurm.accounting.reconcile import Comparison
 
 _ABOUT = Text(
     de="Holt vergangene Jobs aus sacct: Energie nach den Zählern des Standorts, sonst eine gekennzeichnete "
@@ -63,6 +56,11 @@ _NO_TABLE = Text(
 )
 _RECORD_ANEW = Text(de="Neu aufzeichnen mit: {command} > {source}", en="Record it anew with: {command} > {source}")
 _DONE = Text(de="{done} von {jobs} Jobs übernommen ...", en="{done} of {jobs} jobs taken in ...")
+_REACHED = Text(de="Bis {moment} übernommen ...", en="Taken in up to {moment} ...")
+_GO_ON = Text(
+    de="Was bis {moment} zu Ende ging, ist gespeichert. Weiter geht es mit: {command}",
+    en="What ended before {moment} is saved. To go on from there: {command}",
+)
 _MANY_JOBS = 3000
 _TOLD_EVERY_S = 5.0
 _MOMENTS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")
@@ -95,85 +93,100 @@ def _import(
     file: str | None,
     as_json: bool,
 ) -> None:
-    from greenai.host import this_host
-    from greenai.slurm.accounting.ask import Period, ask_accounts, ask_site, read_recorded, recording_command
-    from greenai.slurm.accounting.importing import import_accounts
-    from greenai.slurm.accounting.jobs import read_accounts
-    from greenai.slurm.accounting.site_facts import SiteFacts
-    from greenai.slurm.accounting.table import NotATableError
+    from greenai.cli.commands.slurm.import_json import JsonReport
+    from greenai.cli.commands.slurm.import_tables import TableReport
+    from greenai.slurm.accounting.ask import Period
 
     if file is None and since is None and jobs is None:
         raise ConfigError(_WHICH, _WHICH_REMEDY.format(day=datetime.now().astimezone().date().isoformat()))
     if file is not None and any(given is not None for given in (since, until, user, jobs)):
         raise ConfigError(_FILE_ALONE)
+    listener = _Listener(app, JsonReport(app) if as_json else TableReport(app))
+    try:
+        _take_in(app, Path(file) if file is not None else Period(since, until, user, jobs), listener)
+    except (GreenAIError, KeyboardInterrupt):
+        if listener.reached is not None:
+            listener.report.end()
+            app.tell(_GO_ON, moment=listener.reached, command=_command(listener.reached, until, user, as_json))
+        raise
+    listener.report.end()
+
+
+def _take_in(app: App, source: Path | Period, listener: _Listener) -> None:
+    """Take a recorded file, or a period that sacct is asked for, into the database."""
+    from greenai.host import this_host
+    from greenai.slurm.accounting.ask import Period, read_recorded, recording_command
+    from greenai.slurm.accounting.importing import import_accounts
+    from greenai.slurm.accounting.jobs import read_accounts
+    from greenai.slurm.accounting.periods import import_period
+    from greenai.slurm.accounting.site_facts import SiteFacts
+    from greenai.slurm.accounting.table import NotATableError
+
     settings = app.settings()
-    period = Period(since.isoformat() if since else None, until.isoformat() if until else None, user, jobs)
     host = this_host(settings.knowledge)
     try:
-        lines = ask_accounts(host, period) if file is None else read_recorded(Path(file))
-        accounts = read_accounts(lines, host.clock.wall_ns() // NS_PER_MS)
+        if isinstance(source, Period):
+            import_period(app.analysis().store, settings, host, source, listener)
+        else:
+            accounts = read_accounts(read_recorded(source), host.clock.wall_ns() // NS_PER_MS)
+            # A recorded file says nothing of the site it is from, which need not be this one.
+            site = SiteFacts(cpu_tdp_w=settings.cpu_tdp_w)
+            store = app.analysis().store
+            listener.took(import_accounts(store, settings, accounts, site, listener.count), None)
     except NotATableError as error:
-        command, source = recording_command(Period(since="2026-01-01")), file or "sacct"
+        name = "sacct" if isinstance(source, Period) else source
+        command = recording_command(Period(since=datetime(2026, 1, 1)))  # noqa: DTZ001  # the cluster's time
         raise ConfigError(
-            _NO_TABLE.format(source=source, line=error), _RECORD_ANEW.format(command=command, source="jobs.txt")
+            _NO_TABLE.format(source=name, line=error), _RECORD_ANEW.format(command=command, source="jobs.txt")
         ) from error
-    # A recorded file says nothing of the site it is from, which need not be this one.
-    site = ask_site(host, settings.cpu_tdp_w) if file is None else SiteFacts(cpu_tdp_w=settings.cpu_tdp_w)
-    report = import_accounts(app.analysis().store, settings, accounts, site, _progress(app))
-    if as_json:
-        print_json(_data(report, app.language))
-    else:
-        show_report(app, report)
 
 
-def _progress(app: App) -> Callable[[int, int], None]:
-    """Return what says how far an import of many jobs has come, every few seconds."""
-    told_s = time.monotonic()
-
-    def tell(done: int, jobs: int) -> None:
-        nonlocal told_s
-        if jobs >= _MANY_JOBS and time.monotonic() - told_s >= _TOLD_EVERY_S:
-            told_s = time.monotonic()
-            app.tell(_DONE, done=quantity.integer(done, app.language), jobs=quantity.integer(jobs, app.language))
-
-    return tell
+def _command(since: datetime, until: datetime | None, user: str | None, as_json: bool) -> str:
+    words = ["greenai slurm import", f"--since {since.isoformat()}"]
+    words += [f"--until {until.isoformat()}"] if until is not None else []
+    words += [f"--user {user}"] if user is not None else []
+    return " ".join([*words, "--json"] if as_json else words)
 
 
-def _data(report: ImportReport, language: Language) -> dict[str, Any]:
-    accounts = report.accounts
-    return {
-        "rows": accounts.row_count,
-        "jobs": len(accounts.jobs),
-        "unfinished": len(accounts.unfinished),
-        "never_started": len(accounts.never_started),
-        "added": report.added,
-        "runs": [record.to_dict(language) for record in report.imported],
-        "reconciled": [_comparison(comparison, language) for comparison in report.compared],
-        "failed": [_finding(finding, language) for finding in report.failed],
-        "over_allocated": [_finding(finding, language) for finding in report.over_allocated],
-        "quarantined": [
-            {"line": one.line, "row": one.what, "reason": one.reason.to(language)} for one in accounts.quarantined
-        ],
-    }
+class _Report(Protocol):
+    """Collects what slices found, and writes it in the end."""
+
+    def add(self, report: ImportReport) -> None: ...
+
+    def end(self) -> None: ...
 
 
-def _comparison(comparison: Comparison, language: Language) -> dict[str, Any]:
-    return {**comparison.to_dict(), "remarks": [remark.to(language) for remark in comparison.remarks]}
+class _Listener:
+    """Hands each slice on, and says every few seconds how far a long import has come.
 
+    Attributes:
+        report: Is given each slice.
+        reached: All that ended before this local time is saved; None before the first slice of several.
+    """
 
-def _finding(finding: Finding, language: Language) -> dict[str, Any]:
-    job = finding.job
-    return {
-        "cluster": job.cluster,
-        "job_id": job.job_id,
-        "restart_count": job.restart_count,
-        "name": job.name,
-        "user": job.user,
-        "state": job.state,
-        "exit_code": job.shell_exit_code,
-        "started_at": timestamp(job.start_ms),
-        "elapsed_s": job.elapsed_s,
-        "energy_j": finding.energy_j,
-        "at_least": finding.at_least is not None,
-        "reasons": [reason.to(language) for reason in finding.remarks],
-    }
+    def __init__(self, app: App, report: _Report) -> None:
+        self.report = report
+        self.reached: datetime | None = None
+        self._app = app
+        self._told_s = time.monotonic()
+
+    def count(self, done: int, jobs: int) -> None:
+        """So many of the slice's jobs are taken in."""
+        if jobs >= _MANY_JOBS:
+            self._tell(
+                _DONE,
+                done=quantity.integer(done, self._app.language),
+                jobs=quantity.integer(jobs, self._app.language),
+            )
+
+    def took(self, report: ImportReport, until: datetime | None) -> None:
+        """A slice is saved."""
+        self.report.add(report)
+        self.reached = until
+        if until is not None:
+            self._tell(_REACHED, moment=until)
+
+    def _tell(self, text: Text, **values: object) -> None:
+        if time.monotonic() - self._told_s >= _TOLD_EVERY_S:
+            self._told_s = time.monotonic()
+            self._app.tell(text, **values)

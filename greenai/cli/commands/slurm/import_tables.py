@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from greenai.cli.app import plain, print_table
 from greenai.core import labels, quantity
 from greenai.core.text import Text
+from greenai.slurm.accounting.periods import Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from greenai.cli.app import App
     from greenai.core.batch_job import BatchJob
+    from greenai.core.record import RunRecord
     from greenai.slurm.accounting.findings import Finding
     from greenai.slurm.accounting.importing import ImportReport
     from greenai.slurm.accounting.reconcile import Comparison
@@ -57,131 +59,144 @@ _QUALITY = Text(de="Güte", en="Quality")
 _WHY = Text(de="Grund", en="Reason")
 _LINE = Text(de="Zeile", en="Line")
 _ROW = Text(de="Inhalt", en="Content")
-_AT_LEAST = Text(de="≥ {energy}", en="≥ {energy}")
 _STEP = Text(de="{job}.{step} ({name})", en="{job}.{step} ({name})")
 
 
-def show_report(app: App, report: ImportReport) -> None:
-    """Write what an import found to stdout."""
-    accounts = report.accounts
-    print(
-        app.say(
-            _READ,
-            rows=accounts.row_count,
-            jobs=len(accounts.jobs),
-            unfinished=len(accounts.unfinished),
-            never=len(accounts.never_started),
-            quarantined=len(accounts.quarantined),
+class TableReport:
+    """Collects the rows that the tables show, and the sums; the rest of a slice is forgotten."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._totals = Totals()
+        self._concerned: dict[str, list[str]] = {}  # jobs by remark
+        self._imported = _Table(_IMPORTED, (_JOB, _NAME, _USER, _STATE, _DURATION, _ENERGY, _QUALITY))
+        self._compared = _Table(
+            _RECONCILED,
+            (_JOB, _RUN, _OURS_STATE, _EXIT, _ASKED, _USED, _OF_JOB, _OF_NODES, _SLURM, _DIFFERENCE),
         )
-    )
-    print(app.say(_TAKEN, count=len(report.imported), added=report.added, tracked=len(report.compared)))
-    _show_imported(app, report)
-    _show_compared(app, report.compared)
-    _show_failed(app, report.failed)
-    _show_over_allocated(app, report.over_allocated)
-    rows = [[str(one.line), app.say(one.reason), one.what] for one in accounts.quarantined]
-    _show(app, _QUARANTINED, (_LINE, _WHY, _ROW), rows, right=(0,))
+        self._failed = _Table(_FAILED, (_JOB, _NAME, _USER, _STATE, _EXIT, _DURATION, _ENERGY))
+        self._over = _Table(_OVER, (_JOB, _NAME, _USER, _DURATION, _ENERGY, _WHY))
+        self._quarantined = _Table(_QUARANTINED, (_LINE, _WHY, _ROW))
+
+    def add(self, report: ImportReport) -> None:
+        """Take in what a slice found."""
+        app = self._app
+        for one in report.compared[: max(_MOST_ROWS - self._totals.compared, 0)]:
+            for remark in one.remarks:
+                self._concerned.setdefault(app.say(remark), []).append(_job_name(one.jobs[0]))
+        self._totals.add(report)
+        self._imported.add(_imported_row(app, record) for record in report.imported)
+        self._compared.add(row for one in report.compared for row in _compared_rows(app, one))
+        self._failed.add(_failed_row(app, one) for one in report.failed)
+        self._over.add(_over_row(app, one) for one in report.over_allocated)
+        self._quarantined.add(
+            [str(one.line), app.say(one.reason), one.what] for one in report.accounts.quarantined
+        )
+
+    def end(self) -> None:
+        """Write all to stdout; after the last slice, or the last that came to its end."""
+        app, totals = self._app, self._totals
+        print(
+            app.say(
+                _READ,
+                rows=totals.rows,
+                jobs=totals.jobs,
+                unfinished=totals.unfinished,
+                never=totals.never_started,
+                quarantined=totals.quarantined,
+            )
+        )
+        print(app.say(_TAKEN, count=totals.imported, added=totals.added, tracked=totals.compared))
+        self._imported.show(app, right=(4, 5), spare=(2, 1))
+        self._compared.show(app, right=(3, 4, 5, 6, 7, 8, 9), spare=(5, 4, 3, 1))
+        for words, jobs in self._concerned.items():
+            print(f"  {', '.join(jobs)}: {words}")
+        self._failed.show(app, right=(4, 5, 6), spare=(2, 1))
+        self._over.show(app, right=(3, 4), spare=(2, 1))
+        self._quarantined.show(app, right=(0,))
 
 
-def _show(
-    app: App, title: Text, headings: Sequence[Text], rows: Sequence[Sequence[str]], **layout: Sequence[int]
-) -> None:
-    if not rows:
-        return
-    print(f"\n{app.say(title)}:")
-    print_table([app.say(heading) for heading in headings], rows[:_MOST_ROWS], **layout)
-    if len(rows) > _MOST_ROWS:
-        print(app.say(_MORE, count=quantity.integer(len(rows) - _MOST_ROWS, app.language)))
+class _Table:
+    """The first rows of a table, and how many there are."""
+
+    def __init__(self, title: Text, headings: Sequence[Text]) -> None:
+        self._title, self._headings = title, headings
+        self._rows: list[list[str]] = []
+        self._count = 0
+
+    def add(self, rows: Iterable[list[str]]) -> None:
+        for row in rows:
+            self._count += 1
+            if self._count <= _MOST_ROWS:
+                self._rows.append(row)
+
+    def show(self, app: App, **layout: Sequence[int]) -> None:
+        if not self._rows:
+            return
+        print(f"\n{app.say(self._title)}:")
+        print_table([app.say(heading) for heading in self._headings], self._rows, **layout)
+        if self._count > _MOST_ROWS:
+            print(app.say(_MORE, count=quantity.integer(self._count - _MOST_ROWS, app.language)))
 
 
-def _show_imported(app: App, report: ImportReport) -> None:
-    rows = [
-        [
-            _job_name(record.accounting),
-            record.name[:32],
-            record.user or quantity.NO_VALUE,
-            record.accounting.state,
-            quantity.duration(record.duration_s, app.language),
-            _at_least(app, record.energy_j, at_least=record.incomplete),
-            app.say(labels.word(labels.QUALITY, record.energy.quality)),
-        ]
-        for record in report.imported
-        if record.accounting is not None
+def _imported_row(app: App, record: RunRecord) -> list[str]:
+    return [
+        _job_name(record.accounting),
+        record.name[:32],
+        record.user or quantity.NO_VALUE,
+        record.accounting.state if record.accounting is not None else quantity.NO_VALUE,
+        quantity.duration(record.duration_s, app.language),
+        _at_least(app, record.energy_j, at_least=record.incomplete),
+        app.say(labels.word(labels.QUALITY, record.energy.quality)),
     ]
-    headings = (_JOB, _NAME, _USER, _STATE, _DURATION, _ENERGY, _QUALITY)
-    _show(app, _IMPORTED, headings, rows, right=(4, 5), spare=(2, 1))
 
 
-def _show_compared(app: App, compared: Sequence[Comparison]) -> None:
+def _compared_rows(app: App, one: Comparison) -> Iterator[list[str]]:
     language = app.language
-    rows = []
-    for one in compared:
-        job, record = one.jobs[0], one.record
-        rows.append(
-            [
-                _job_name(job),
-                record.id,
-                f"{app.say(labels.STATE[record.state])} / {job.state}",
-                quantity.NO_VALUE if record.exit_code is None else str(record.exit_code),
-                f"{_count(job.requested.cpus)} / {_count(job.allocated.cpus)}",
-                quantity.duration(job.cpu_s, language),
-                _at_least(app, record.energy_j, at_least=one.at_least),
-                quantity.energy(one.ours_j, language),
-                quantity.energy(one.slurm_j, language),
-                _difference(app, one.difference_j, one.difference_rel),
-            ]
-        )
-        rows += [
-            [
-                app.say(_STEP, job=_job_name(job), step=step.id, name=step.name[:24]),
-                *[""] * 6,
-                quantity.energy(step.ours_j, language),
-                quantity.energy(step.slurm_j, language),
-                _step_difference(app, step.ours_j, step.slurm_j),
-            ]
-            for step in one.steps
-        ]
-    headings = (_JOB, _RUN, _OURS_STATE, _EXIT, _ASKED, _USED, _OF_JOB, _OF_NODES, _SLURM, _DIFFERENCE)
-    _show(app, _RECONCILED, headings, rows, right=(3, 4, 5, 6, 7, 8, 9), spare=(5, 4, 3, 1))
-    concerned: dict[str, list[str]] = {}
-    for one in compared[:_MOST_ROWS]:
-        for remark in one.remarks:
-            concerned.setdefault(app.say(remark), []).append(_job_name(one.jobs[0]))
-    for words, jobs in concerned.items():
-        print(f"  {', '.join(jobs)}: {words}")
-
-
-def _show_failed(app: App, found: Sequence[Finding]) -> None:
-    rows = [
-        [
-            _job_name(one.job),
-            one.job.name[:32],
-            one.job.user or quantity.NO_VALUE,
-            one.job.state,
-            quantity.NO_VALUE if one.job.shell_exit_code is None else str(one.job.shell_exit_code),
-            quantity.duration(one.job.elapsed_s, app.language),
-            _at_least(app, one.energy_j, at_least=one.at_least is not None),
-        ]
-        for one in found
+    job, record = one.jobs[0], one.record
+    yield [
+        _job_name(job),
+        record.id,
+        f"{app.say(labels.STATE[record.state])} / {job.state}",
+        quantity.NO_VALUE if record.exit_code is None else str(record.exit_code),
+        f"{_count(job.requested.cpus)} / {_count(job.allocated.cpus)}",
+        quantity.duration(job.cpu_s, language),
+        _at_least(app, record.energy_j, at_least=one.at_least),
+        quantity.energy(one.ours_j, language),
+        quantity.energy(one.slurm_j, language),
+        _difference(app, one.difference_j, one.difference_rel),
     ]
-    headings = (_JOB, _NAME, _USER, _STATE, _EXIT, _DURATION, _ENERGY)
-    _show(app, _FAILED, headings, rows, right=(4, 5, 6), spare=(2, 1))
-
-
-def _show_over_allocated(app: App, found: Sequence[Finding]) -> None:
-    rows = [
-        [
-            _job_name(one.job),
-            one.job.name[:32],
-            one.job.user or quantity.NO_VALUE,
-            quantity.duration(one.job.elapsed_s, app.language),
-            _at_least(app, one.energy_j, at_least=one.at_least is not None),
-            "; ".join(app.say(remark) for remark in one.remarks),
+    for step in one.steps:
+        yield [
+            app.say(_STEP, job=_job_name(job), step=step.id, name=step.name[:24]),
+            *[""] * 6,
+            quantity.energy(step.ours_j, language),
+            quantity.energy(step.slurm_j, language),
+            _step_difference(app, step.ours_j, step.slurm_j),
         ]
-        for one in found
+
+
+def _failed_row(app: App, one: Finding) -> list[str]:
+    return [
+        _job_name(one.job),
+        one.job.name[:32],
+        one.job.user or quantity.NO_VALUE,
+        one.job.state,
+        quantity.NO_VALUE if one.job.shell_exit_code is None else str(one.job.shell_exit_code),
+        quantity.duration(one.job.elapsed_s, app.language),
+        _at_least(app, one.energy_j, at_least=one.at_least is not None),
     ]
-    headings = (_JOB, _NAME, _USER, _DURATION, _ENERGY, _WHY)
-    _show(app, _OVER, headings, rows, right=(3, 4), spare=(2, 1))
+
+
+def _over_row(app: App, one: Finding) -> list[str]:
+    return [
+        _job_name(one.job),
+        one.job.name[:32],
+        one.job.user or quantity.NO_VALUE,
+        quantity.duration(one.job.elapsed_s, app.language),
+        _at_least(app, one.energy_j, at_least=one.at_least is not None),
+        "; ".join(app.say(remark) for remark in one.remarks),
+    ]
 
 
 def _job_name(job: BatchJob | None) -> str:
@@ -197,8 +212,7 @@ def _job_name(job: BatchJob | None) -> str:
 
 
 def _at_least(app: App, energy_j: float | None, *, at_least: bool) -> str:
-    energy = quantity.energy(energy_j, app.language)
-    return app.say(_AT_LEAST, energy=energy) if at_least and energy_j is not None else energy
+    return quantity.at_least(quantity.energy(energy_j, app.language), is_at_least=at_least)
 
 
 def _count(number: int | None) -> str:

@@ -12,6 +12,7 @@ from greenai.cli.base import Command
 from greenai.cli.commands.node_block import job_name
 from greenai.cli.format import moment
 from greenai.core import labels, quantity
+from greenai.core.batch_job import claimed_number
 from greenai.core.errors import ConfigError
 from greenai.core.job_nodes import MISSING_NODE
 from greenai.core.text import Text
@@ -64,7 +65,6 @@ _ACCOUNTING = Text(
 )
 _NOTE = Text(de="Hinweis", en="Note")
 _REFUSED = Text(de="Einwände: {count}", en="Objections: {count}")
-_AT_LEAST = Text(de="≥ {energy}", en="≥ {energy}")
 
 
 def build(app: App) -> click.Command:
@@ -128,8 +128,8 @@ def _show(app: App, records: list[RunRecord]) -> None:
     if len(records) > 1:
         total = _total(records)
         energy = quantity.energy(total["energy_j"], app.language)
-        if total["runs_incomplete"] or total["runs_without_energy"]:
-            energy = app.say(_AT_LEAST, energy=energy)
+        is_at_least = bool(total["runs_incomplete"] or total["runs_without_energy"])
+        energy = quantity.at_least(energy, is_at_least=is_at_least)
         between = quantity.energy_range(total["low_j"], total["high_j"], app.language, 2, like=total["energy_j"])
         lasted = quantity.duration(total["duration_s"] or 0.0, app.language)
         rows.append([app.say(_TOTAL), "", "", "", lasted, "", energy, between, "", ""])
@@ -153,7 +153,6 @@ def _show_refused(app: App, refused: Sequence[Incident]) -> None:
 
 
 def _cells(app: App, record: RunRecord) -> list[str]:
-    facts = record.slurm or {}
     total = record.energy
     energy = quantity.energy(total.total_j, app.language)
     missing = sum(channel.id == MISSING_NODE for channel in record.energy.channels)
@@ -162,12 +161,12 @@ def _cells(app: App, record: RunRecord) -> list[str]:
         seen = app.say(_OF, seen=len(record.hosts), all=len(record.hosts) + missing)
     return [
         job_name(record) or quantity.NO_VALUE,
-        str(int(facts.get("restart_count", "0")) + 1),
+        str(claimed_number((record.slurm or {}).get("restart_count")) + 1),
         _state(app, record),
         moment(record.started_ms, app.language),
         quantity.duration(record.duration_s, app.language),
         seen,
-        app.say(_AT_LEAST, energy=energy) if record.incomplete else energy,
+        quantity.at_least(energy, is_at_least=record.incomplete),
         quantity.energy_range(total.low_j, total.high_j, app.language, 2, like=total.total_j),
         app.say(labels.word(labels.QUALITY, record.quality)),
         record.id,
