@@ -36,7 +36,8 @@ def stepped(place: Place, random: Random, *, seconds: int, killed: bool) -> Outc
     length_s = 6 * place.interval_s
     began_s = time.time()
     program = place.start(
-        tracked(f"time.sleep({length_s})"), environ={"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(offset)}
+        tracked(f"time.sleep({3 * length_s if killed else length_s})"),
+        environ={"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(offset)},
     )
     program.wait_for("begins")
     time.sleep(random.uniform(0.2, 0.7) * length_s)

@@ -27,7 +27,7 @@ from greenai.sampler import SlowSampler, UsageReader, open_sensors, resolve_scop
 from greenai.settings import load_settings
 from greenai.settings.load import language_of
 from greenai.slurm.job_host import changed
-from greenai.slurm.order import FAILED, OTHERS, READY, Order
+from greenai.slurm.order import FAILED, READY, Order
 from greenai.slurm.watch import JobWatch
 from greenai.tracking.meta import run_meta
 
@@ -159,7 +159,7 @@ def _write(
 
     mark(f.START)
     say(READY, node)
-    watch.begin(mark, lambda: say(OTHERS, node), until_sigterm=until_sigterm)
+    watch.begin(mark, lambda word: say(word, node), until_sigterm=until_sigterm)
     sample(host, sensors, journal, interval_s, watch.pause)
     if not watch.over:
         sample(host, sensors, journal, ENDING_INTERVAL_S, watch.pause_while_ending)

@@ -80,6 +80,11 @@ class CollectorStep:
             self._first_line = first_line
             self._write(first_line)
 
+    def tell(self, line: bytes) -> None:
+        """Tell every task that runs now something."""
+        with self._changing:
+            self._write(line)
+
     def end(self, last_line: bytes) -> None:
         """Tell all tasks a last thing; they are to end."""
         with self._changing:

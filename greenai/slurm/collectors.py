@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,7 +24,7 @@ from greenai.slurm.ask import ask_job
 from greenai.slurm.collector_step import CollectorStep
 from greenai.slurm.job_host import job_environ
 from greenai.slurm.options import read_options
-from greenai.slurm.order import FAILED, OTHERS, READY, Order, ScriptEnd
+from greenai.slurm.order import ASKS, FAILED, HERE, OTHERS, READY, Order, ScriptEnd
 from greenai.slurm.site.joined import JoinedRun
 from greenai.slurm.site.notes import site_run
 from greenai.tracking.session.announcement import announced
@@ -42,6 +43,7 @@ LOG = "collectors.log"
 PATIENCE_S = 0.6
 ANSWER_WITHIN_S = 0.3
 _END_PATIENCE_S = 2.0
+_ANSWER_EVERY_S = 0.5  # all collectors hear each answer
 
 _NO_JOB = Text(
     de="Hier läuft kein Slurm-Job (SLURM_JOB_ID fehlt).", en="this is no Slurm job (SLURM_JOB_ID is missing)."
@@ -84,6 +86,7 @@ class Collectors:
         self._ready: set[str] = set()
         self._failed: dict[str, str] = {}
         self._told: set[str] = set()
+        self._answered_s = 0.0
         self._settled = threading.Event()  # every node has said something
         task = [sys.executable, "-P", "-m", COLLECTOR_MODULE]
         self._steps = [CollectorStep(place, task, self._log, self._hear) for place in places]
@@ -124,6 +127,10 @@ class Collectors:
             # Slurm ends the job's steps once this process has ended: do not wait for them.
             for step in self._steps:
                 step.abandon()
+        elif word == ASKS and time.monotonic() - self._answered_s >= _ANSWER_EVERY_S:
+            self._answered_s = time.monotonic()
+            for step in self._steps:
+                step.tell(HERE)
         if len(self._ready | self._failed.keys()) >= len(self._nodes):
             self._settled.set()
 

@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple
 READY: Final = "ready"
 FAILED: Final = "failed"
 OTHERS: Final = "others"
+ASKS: Final = "asks"
+HERE: Final = b"here\n"  # the answer
 
 
 class Order(NamedTuple):

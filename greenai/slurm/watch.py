@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from greenai.core.units import NS_PER_MS, NS_PER_S
 from greenai.journal import format as f
-from greenai.slurm.order import ScriptEnd
+from greenai.slurm.order import ASKS, HERE, OTHERS, ScriptEnd
 from greenai.slurm.steps import BATCH, StepWatch
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ _LEAST_STOP_NS = 300 * NS_PER_MS
 _SHORT_NS = 4 * NS_PER_S
 _LONGEST_LINE = 1 << 20
 _LOOK_EVERY_S = 0.02  # while the job ends: the batch step waits for us
+_ASK_AGAIN_S = 1.0
+_LONGEST_TRUST_S = 64.0
+_MOST_UNANSWERED = 3
 _STEP_ENDS_WITHIN_S = 0.8  # its manager goes a moment after the step's own processes
 
 
@@ -81,7 +84,11 @@ class JobWatch:
         self._watch = StepWatch(host, job_id, own_step)
         self._steps: frozenset[str] = frozenset()
         self._mark: Mark | None = None
-        self._tell_others: Callable[[], None] | None = None
+        self._tell: Callable[[str], None] | None = None
+        self._told_of_others = False
+        self._asked_s = 0.0
+        self._unanswered = 0
+        self._trust_s = _ASK_AGAIN_S  # longer after each answer: a job may go on for hours after a SIGTERM
 
     def first_line(self) -> bytes:
         """Return the first line from the batch step; nothing if it has gone."""
@@ -93,12 +100,13 @@ class JobWatch:
         line, _, self._heard = self._heard.partition(b"\n")
         return line
 
-    def begin(self, mark: Mark, tell_others: Callable[[], None], *, until_sigterm: bool) -> None:
+    def begin(self, mark: Mark, tell: Callable[[str], None], *, until_sigterm: bool) -> None:
         """Watch from now on.
 
         Args:
             mark: Marks the begin and end of a step.
-            tell_others: Called if steps of the job go on after the script has ended.
+            tell: Says a word to the batch step: that steps of the job go on after the script has ended, or a
+                question.
             until_sigterm: Whether nothing else ends it, see ``Order``.
         """
         self._until_sigterm = until_sigterm
@@ -107,7 +115,7 @@ class JobWatch:
         if self._ending:  # told before we began
             self._end_if_told()
         self._mark = mark
-        self._tell_others = tell_others
+        self._tell = tell
 
     def pause(self, seconds: float) -> bool:
         """Wait; True when the job is ending: then readings should come faster."""
@@ -153,12 +161,15 @@ class JobWatch:
 
     def _hear(self) -> None:
         found = os.read(0, 4096)
-        self._heard += found
-        line, whole, _ = self._heard.partition(b"\n")
-        if whole and self.script_end is None:
-            with suppress(ValueError):  # damaged: then the end is that of the line
-                self.script_end = ScriptEnd.from_line(line)
-            self._heard_s = time.monotonic()
+        *lines, self._heard = (self._heard + found).split(b"\n")
+        for line in lines:
+            if line == HERE.strip():
+                self._trust_s = min(2 * self._trust_s, _LONGEST_TRUST_S)
+                self._unanswered = 0
+            elif self.script_end is None:
+                with suppress(ValueError):  # damaged: then the end is that of the line
+                    self.script_end = ScriptEnd.from_line(line)
+                self._heard_s = time.monotonic()
         if not found:
             self._line = []
         self._ending = self._ending or not self._line or self.script_end is not None
@@ -186,13 +197,27 @@ class JobWatch:
         if self.script_end is not None:
             self.over = not steps - {BATCH}
             late = time.monotonic() - self._heard_s > _STEP_ENDS_WITHIN_S
-            if late and not self.over and self._tell_others is not None:
-                self._tell_others()
-                self._tell_others = None
+            if late and not self.over and not self._told_of_others and self._tell is not None:
+                self._tell(OTHERS)
+                self._told_of_others = True
         elif self.batch_has_gone and self._told_to_end:
             self.over = not steps
         elif not self._line and not self._until_sigterm:
             self.over = not steps  # the batch step was killed; what is left of the job goes on until it is, too
+        elif self._told_to_end and not steps and not self._until_sigterm:
+            self.over = self._nobody_answers()
+
+    def _nobody_answers(self) -> bool:
+        """Ask whether the batch step is there: one that was killed at once with its srun has not hung up.
+
+        Where it is, it may be a script that Slurm has told to end, and that starts steps yet.
+        """
+        pause_s = _ASK_AGAIN_S if self._unanswered else self._trust_s
+        if time.monotonic() - self._asked_s >= pause_s and self._tell is not None:
+            self._asked_s = time.monotonic()
+            self._unanswered += 1
+            self._tell(ASKS)
+        return self._unanswered > _MOST_UNANSWERED
 
     def _note_end(self, _number: int, _frame: object) -> None:
         self._ending = self._told_to_end = True
