@@ -2,7 +2,8 @@
 [service] [meter] [training]``.
 
 ``python -m benchmarks accuracy [--peers] [--help]`` runs on its own: it needs root and more than a coffee break.
-So do ``python -m benchmarks faults [--only NAME] [--times N] [--write FILE]``, ``python -m benchmarks slurm``, and
+So do ``python -m benchmarks scale [--postgres] [RUNS]``, which fills databases of 1 GB in the temporary folder,
+``python -m benchmarks faults [--only NAME] [--times N] [--write FILE]``, ``python -m benchmarks slurm``, and
 ``python -m benchmarks merge [NODES...]``, which writes up to 20 GB of journals into the temporary folder.
 """
 
@@ -22,6 +23,7 @@ from benchmarks import (
     merge,
     meter,
     sampler,
+    scale,
     service,
     slurm,
     store,
@@ -51,6 +53,9 @@ def main() -> None:
         return
     if sys.argv[1:2] == ["faults"]:
         faults.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["scale"]:
+        scale.main(sys.argv[2:])
         return
     if sys.argv[1:2] == ["slurm"]:
         slurm.main()

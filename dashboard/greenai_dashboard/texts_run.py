@@ -53,6 +53,11 @@ TRACE_EMPTY = Text(
     de="Für diesen Lauf sind keine Leistungswerte gespeichert. Die Summen unten bleiben gültig.",
     en="No power readings are stored for this run. The totals below still hold.",
 )
+TRACE_DROPPED = Text(
+    de="Die Leistungswerte dieses Laufs wurden am {date} wegen ihres Alters gelöscht. "
+    "Die Summen unten bleiben gültig.",
+    en="The power readings of this run were dropped on {date} because of their age. The totals below still hold.",
+)
 TRACE_HELP = Text(
     de="Durchgezogen: gezählte Kanäle. Gestrichelt: geschätzt. Gepunktet: nicht gezählt. Lücken sind Zeiten ohne "
     "Messwert. Ziehen vergrößert einen Ausschnitt und lädt ihn feiner nach; Doppelklick zeigt wieder alles.",
@@ -123,6 +128,38 @@ CHECKED_NO = Text(
     en="no: nobody has compared this value with its source yet.",
 )
 CHECKED_YES = Text(de="ja, mit der Quelle verglichen", en="yes, compared with its source")
+
+MARKET = Text(de="CO₂ nach Stromverträgen (marktbasiert)", en="CO₂ by electricity contracts (market-based)")
+MARKET_LEAD = Text(
+    de="{market} nach Verträgen, {location} nach dem Stromnetz am Ort. Beide Zahlen gehören in einen Bericht; "
+    "addiert werden sie nie.",
+    en="{market} by contracts, {location} by the grid of the place. A report gives both; they are never added.",
+)
+MIXED_GASES = Text(
+    de="Manche Faktoren zählen nur CO₂, andere alle Treibhausgase (CO₂e): Die Summe liegt etwas zu niedrig.",
+    en="Some of the factors count CO₂ alone, others all greenhouse gases (CO₂e): the sum is a little too low.",
+)
+CONTRACT = Text(de="Vertrag", en="Contract")
+INSTRUMENT = Text(de="Art", en="Kind")
+ELECTRICITY = Text(de="Strom", en="Electricity")
+MASS = Text(de="Emissionen", en="Emissions")
+PROOF = Text(de="Beleg", en="Proof")
+MADE = Text(de="Herstellung der Hardware (Anteil)", en="Making the hardware (share)")
+MADE_VALUE = Text(
+    de="{mass} ({span}), nicht in der Zahl oben: {devices}",
+    en="{mass} ({span}), not in the figure above: {devices}",
+)
+MADE_DEVICE = Text(
+    de="{count} × {name}, {mass} in {years} Jahren", en="{count} × {name}, {mass} over {years} years"
+)
+SCI = Text(de="SCI (ISO/IEC 21031)", en="SCI (ISO/IEC 21031)")
+SCI_VALUE = Text(de="{mass} je {unit}", en="{mass} per {unit}")
+WATER = Text(de="Wasser", en="Water")
+WATER_VALUE = Text(
+    de="{volume}: {site} l/kWh Kühlung, {grid} l/kWh für den Strom ({source})",
+    en="{volume}: {site} l/kWh for cooling, {grid} l/kWh for the electricity ({source})",
+)
+INVENTORY = Text(de="Bilanz", en="Inventory")
 
 WINDOWS = Text(de="Fenster", en="Windows")
 WINDOWS_HELP = Text(

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from greenai.analysis.live import LiveRuns
 from greenai.analysis.live_trace import live_nodes_trace, live_trace
 from greenai.analysis.nodes_trace import nodes_trace
+from greenai.analysis.over_time import emissions_of_run_over_time
+from greenai.analysis.recompute import recompute_footprints
 from greenai.analysis.tasks import task_view
 from greenai.analysis.totals import report_view
 from greenai.analysis.trace import intervals, series
-from greenai.carbon.footprint import footprint
 from greenai.core.errors import NotFoundError
 from greenai.core.node_energy import lacking_nodes
 from greenai.core.text import Text
@@ -24,15 +25,20 @@ from greenai.core.views import LivePage, RunQuery
 from greenai.core.vocabulary import RunState
 from greenai.ingest import IngestReport, ingest_spool
 from greenai.store import open_store
+from greenai.store.month_sums import month_sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from greenai.analysis.over_time import OverTime
+    from greenai.analysis.recompute import Recomputed
+    from greenai.carbon.intensity.cache import Damage
     from greenai.core.comparison import Margins
     from greenai.core.record import RunRecord
     from greenai.core.views import NodesTrace, ReportView, RunPage, TaskView, TraceSeries
     from greenai.settings import Settings
     from greenai.store import Store
+    from greenai.store.month_sums import MonthSum
 
 _NO_TASK = Text(de="Kein Lauf nennt die Aufgabe „{task}“.", en='No run names the task "{task}".')
 _NAME_TASKS = Text(
@@ -161,6 +167,10 @@ class Analysis:
             found = ((channel, intervals(channel, samples)) for channel, _, samples in channels)
             return nodes_trace(found, (begin_ms, end_ms), len(nodes))
 
+    def over_time(self, record: RunRecord) -> tuple[OverTime | None, tuple[Damage, ...]]:
+        """Return a run's emissions by the grid's intensity of each moment, and fetches left out as damaged."""
+        return emissions_of_run_over_time(self._store, record)
+
     def live(self, query: RunQuery) -> LivePage:
         """Return the runs of a query that go on, as their journals stand at this moment.
 
@@ -214,6 +224,10 @@ class Analysis:
             raise NotFoundError(_NO_TASK.format(task=name), _NAME_TASKS)
         return task_view(name, records, self._store.baselines().get(name), margins)
 
+    def months(self) -> list[MonthSum]:
+        """Return energy and CO2 by month and project, over all runs."""
+        return month_sums(self._store)
+
     def report(self, query: RunQuery, scope: Text) -> ReportView:
         """Return what a report over some runs shows.
 
@@ -227,17 +241,17 @@ class Analysis:
         tasks = [task_view(name, [r for r in records if r.task == name], chosen.get(name)) for name in names]
         return report_view(records, tasks, scope, generated_ms=time.time_ns() // 1_000_000)
 
-    def recompute_footprints(self, query: RunQuery, progress: Callable[[], None] | None = None) -> int:
-        """Apply today's factors and settings to stored energy; return how many footprints changed."""
-        changed = 0
-        for record in self._store.records(query):
-            emissions, cost = footprint(record, self._settings)
-            if (emissions, cost) != (record.emissions, record.cost):
-                self._store.new_footprint(record.id, emissions, cost)
-                changed += 1
-            if progress:
-                progress()
-        return changed
+    def recompute_footprints(self, query: RunQuery, progress: Callable[[int], None] | None = None) -> Recomputed:
+        """Apply today's factors and settings to stored energy; old footprints stay as history.
+
+        Args:
+            query: Which runs.
+            progress: Told how many runs have been looked at.
+
+        Raises:
+            ConfigError: The file of contracts is wrong; nothing was changed.
+        """
+        return recompute_footprints(self._store, self._settings, query, progress)
 
 
 def _nodes_of(record: RunRecord) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from greenai.analysis.analysis import Analysis
 from greenai.core.errors import ConfigError
 from greenai.core.text import Text
-from greenai.core.views import RunQuery
+from greenai.core.views import RunQuery, counted
 from greenai.settings import load_settings
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ _INSTALL = Text(de="Installieren: pip install 'greenai[frames]'", en="Install it
 _COLUMNS = (
     "id", "name", "project", "task", "approach", "phase", "duration_s", "user", "git_commit", "state",
     "started_at", "ended_at", "energy_j", "energy_low_j", "energy_high_j", "measured_share", "quality", "units",
-    "unit", "energy_per_unit_j", "location_g",
+    "unit", "energy_per_unit_j", "location_g", "location_gases", "location_boundary", "market_g", "market_gases",
 )  # fmt: skip
 _NUMBERS = (
     "duration_s", "energy_j", "energy_low_j", "energy_high_j", "measured_share", "units", "energy_per_unit_j",
-    "location_g",
+    "location_g", "market_g",
 )  # fmt: skip
 
 
@@ -114,6 +114,7 @@ def _row(record: RunRecord) -> dict[str, Any]:
         "unit": record.work.unit,
         "energy_per_unit_j": record.work.energy_per_unit_j,
         "location_g": record.emissions.location_g if record.emissions else None,
+        **counted(record.emissions),
         **{f"metric_{metric.name}": metric.value for metric in record.metrics},
     }
 

@@ -88,8 +88,7 @@ class LiveRuns:
             return None
         moment = Moment.of(log, row.started_ms)
         curve.extend(moment)
-        interval_s = max(process.interval_s for process in log.processes)
-        stale = log.silent_s > max(_STALE_S, _STALE_INTERVALS * interval_s)
+        stale = log.silent_s > stale_s(log)
         return LiveRun(
             row=_up_to_now(row, moment),
             hosts=tuple(sorted(moment.spans)),
@@ -127,6 +126,11 @@ class _Curve:
             first = max(first, round(self.points[-1][0] / step_ms) + 1)
         for number in range(first, last + 1):
             self.points.append((number * step_ms, moment.power_until_w(number * step_ms, STEP_S)))
+
+
+def stale_s(log: RunLog) -> float:
+    """Return after how many seconds without a reading the last one is not "now" any more."""
+    return max(_STALE_S, _STALE_INTERVALS * max(process.interval_s for process in log.processes))
 
 
 def _has_ended(log: RunLog) -> bool:

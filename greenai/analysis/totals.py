@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greenai.core.version import __version__
-from greenai.core.views import ReportView, Totals
+from greenai.core.views import DIRECT, ReportView, Totals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,6 +19,9 @@ def totals(records: Sequence[RunRecord]) -> Totals:
     """Add up runs; bounds add linearly, because runs of one machine share their errors."""
     known = [record.energy for record in records if record.energy.total_j is not None]
     emissions = [r.emissions for r in records if r.emissions is not None and r.emissions.location_g is not None]
+    factors = [emission.factor for emission in emissions if emission.factor is not None]
+    contracts = [r.emissions for r in records if r.emissions is not None and r.emissions.market_g is not None]
+    parts = [part for emission in contracts for part in emission.market]
     energy_j = _sum(energy.total_j for energy in known)
     measured_j = sum((energy.measured_share or 0.0) * (energy.total_j or 0.0) for energy in known)
     return Totals(
@@ -32,6 +35,12 @@ def totals(records: Sequence[RunRecord]) -> Totals:
         duration_s=sum(record.duration_s for record in records),
         runs_without_energy=len(records) - len(known),
         runs_without_emissions=len(records) - len(emissions),
+        location_gases=_distinct(factor.gases for factor in factors),
+        location_boundaries=_distinct(factor.boundary for factor in factors),
+        market_g=_sum(emission.market_g for emission in contracts),
+        market_gases=_distinct(part.gases for part in parts),
+        market_boundaries=_distinct(part.boundary or DIRECT for part in parts),
+        runs_without_market=len(records) - len(contracts),
     )
 
 
@@ -47,6 +56,10 @@ def report_view(
         totals=totals(records),
         tasks=tuple(tasks),
     )
+
+
+def _distinct(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(values)))
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

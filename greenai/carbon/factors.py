@@ -1,42 +1,27 @@
-"""Grid factors: our own dated table first, codecarbon's country table as the wider, labelled fallback.
+"""Which factor applies: by zone and day, from the user's tables, the shipped ones, or codecarbon's as fallback.
 
 No network, no geolocation, no silent default country: a zone is named, or there are no grams.
 """
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from greenai.core.errors import ConfigError
+from greenai.carbon.figures import embodied_of, figure_for
+from greenai.carbon.grid_table import GENERATION, LIFECYCLE, PREFERENCE, UPSTREAM, serves
+from greenai.carbon.tables import layers
+from greenai.carbon.zones import alpha_2, alpha_3
 from greenai.core.footprint import FactorUsed
-from greenai.core.text import Text
 from greenai.host.codecarbon_data import country_mix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import date
+    from pathlib import Path
 
-GENERATION = "generation"
-UPSTREAM = "generation and upstream"
-
-# Which factor of a zone serves as "location-based": first direct CO2e as inventories want it (GHG Protocol
-# Scope 2 Guidance 2015: generation only), then CO2 alone, then life-cycle figures.
-_PREFERENCE = ((GENERATION, "CO2e"), (GENERATION, "CO2"), ("lifecycle", "CO2e"))
-
-# Of the zones in our own table, which must be found without pycountry too.
-_ALPHA_3 = {
-    "AUT": "AT", "BEL": "BE", "CAN": "CA", "CHE": "CH", "CHN": "CN", "CZE": "CZ", "DEU": "DE", "DNK": "DK",
-    "ESP": "ES", "FIN": "FI", "FRA": "FR", "GBR": "GB", "IND": "IN", "IRL": "IE", "ITA": "IT", "JPN": "JP",
-    "LUX": "LU", "NLD": "NL", "NOR": "NO", "POL": "PL", "SWE": "SE", "USA": "US",
-}  # fmt: skip
-
-_BROKEN_TABLE = Text(
-    de="Die Faktortabelle ist beschädigt, Zeile {line}: {problem}.",
-    en="The factor table is damaged, line {line}: {problem}.",
-)
+    from greenai.carbon.figures import Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,110 +38,130 @@ class LocationFactor:
     upstream_g_per_kwh: float | None
 
 
-@lru_cache(maxsize=1)
-def shipped_factors() -> tuple[FactorUsed, ...]:
-    """Return the factors that come with greenai, as in ``greenai/carbon/data/factors.csv``.
+@lru_cache(maxsize=4096)
+def location_factor(zone: str, day: date, own: Path | None = None) -> LocationFactor | None:
+    """Return the grid factor for a zone and day: of that day, else the latest before, else the earliest.
 
-    Raises:
-        ConfigError: The table is damaged.
-    """
-    text = files("greenai.carbon").joinpath("data/factors.csv").read_text(encoding="utf-8")
-    return parse_factors(text.splitlines())
-
-
-def parse_factors(lines: Iterable[str]) -> tuple[FactorUsed, ...]:
-    """Read factors from CSV lines with a header.
-
-    Raises:
-        ConfigError: A line lacks a field or has a value that is none.
-    """
-    factors = []
-    reader = csv.DictReader(lines)
-    for row in reader:
-        try:
-            factors.append(
-                FactorUsed(
-                    id=row["id"],
-                    zone=row["zone"],
-                    value_g_per_kwh=float(row["value_g_per_kwh"]),
-                    year=int(row["year"]),
-                    source=row["source"],
-                    edition=row["edition"],
-                    url=row["url"],
-                    licence=row["licence"],
-                    boundary=row["boundary"],
-                    gases=row["gases"],
-                    basis=row["basis"],
-                    status=row["status"],
-                    verified={"true": True, "false": False}[row["verified"]],
-                )
-            )
-        except (KeyError, ValueError, TypeError) as error:
-            raise ConfigError(_BROKEN_TABLE.format(line=reader.line_num, problem=repr(error))) from error
-    return tuple(factors)
-
-
-def location_factor(zone: str, year: int) -> LocationFactor | None:
-    """Return the factor for a zone and year: of that year, else of the latest year before, else of the earliest.
+    The user's tables decide alone about a zone of which they have a factor other than a residual mix; they are
+    refused if they have none that can be used. What the choice means for a run: ``core.factor_remarks``.
 
     Args:
         zone: ISO 3166 code (DE or DEU), or EU27 or WORLD where somebody chose them.
-        year: Calendar year of the run.
+        day: First day of the run.
+        own: The user's tables (the setting ``factors``).
+
+    Raises:
+        ConfigError: A table is damaged.
     """
-    zone = _two_letters(zone)
-    of_zone = [factor for factor in shipped_factors() if factor.zone == zone]
-    by_preference = [
-        [factor for factor in of_zone if (factor.boundary, factor.gases) == wanted] for wanted in _PREFERENCE
-    ]
-    for fitting in by_preference:
-        past = [factor for factor in fitting if factor.year <= year]
-        if past:
-            chosen = max(past, key=lambda factor: factor.year)
+    zone = alpha_2(zone)
+    for layer in layers(own):
+        of_zone = layer.grid.get(zone, ())
+        chosen = _chosen(of_zone, "average", day.isoformat())
+        if chosen is not None:
             return LocationFactor(chosen, _upstream(of_zone, chosen))
-    direct_first = [factor for fitting in by_preference for factor in fitting]
-    if direct_first:
-        chosen = min(direct_first, key=lambda factor: factor.year)
-        return LocationFactor(chosen, _upstream(of_zone, chosen))
     return _from_codecarbon(zone)
 
 
-def _upstream(of_zone: list[FactorUsed], chosen: FactorUsed) -> float | None:
+@lru_cache(maxsize=4096)
+def residual_factor(zone: str, day: date, own: Path | None = None) -> FactorUsed | None:
+    """Return the residual mix of a zone: what market-based accounting takes for electricity without a contract.
+
+    None where there is none, as in AT, NL and CH: all their electricity is disclosed, nothing is left over. The
+    user's tables decide alone about a zone of which they have a residual mix; their average is no residual mix.
+
+    Args:
+        zone: ISO 3166 code.
+        day: Day of use.
+        own: The user's tables (the setting ``factors``).
+
+    Raises:
+        ConfigError: A table is damaged.
+    """
+    zone = alpha_2(zone)
+    for layer in layers(own):
+        chosen = _chosen(layer.grid.get(zone, ()), "residual", day.isoformat())
+        if chosen is not None:
+            return chosen
+    return None
+
+
+def pue(place: str, day: date, own: Path | None = None) -> Figure | None:
+    """Return the PUE of a kind of place, e.g. ``office``, ``survey``; always an assumption about one's own place.
+
+    Raises:
+        ConfigError: A table is damaged.
+    """
+    return _figure("pue", place, day, own)
+
+
+def wue(place: str, day: date, own: Path | None = None) -> Figure | None:
+    """Return litres of water per kilowatt-hour: of a grid (``DE``), or of a place's cooling (``cloud``).
+
+    Raises:
+        ConfigError: A table is damaged.
+    """
+    return _figure("wue", place, day, own)
+
+
+def embodied(device: str, own: Path | None = None) -> Figure | None:
+    """Return the kilograms of making a device, with range and lifetime; None if no table has it.
+
+    Args:
+        device: Key of the table (``server``), or the name that the driver gives it (``NVIDIA GH200 120GB``).
+        own: The user's tables (the setting ``factors``).
+
+    Raises:
+        ConfigError: A table is damaged.
+    """
+    found = (embodied_of(layer.figures, device) for layer in layers(own))
+    return next((figure for figure in found if figure is not None), None)
+
+
+def _figure(kind: str, key: str, day: date, own: Path | None) -> Figure | None:
+    found = (figure_for(layer.figures, kind, key, day.isoformat()) for layer in layers(own))
+    return next((figure for figure in found if figure is not None), None)
+
+
+def _chosen(of_zone: Iterable[FactorUsed], method: str, day: str) -> FactorUsed | None:
+    """Return the factor in force on a day: of the first in ``PREFERENCE`` that had begun by then the latest.
+
+    Of several for the same days the one per kilowatt-hour consumed, for that is what a run does; then the newest
+    edition: tables in which none is the newest are refused.
+    """
+    usable = [factor for factor in of_zone if serves(factor, method)]
+    if not usable:
+        return None
+    day = max(day, min(map(_first_day, usable)))  # before all of them: the earliest
+    begun = (factor for factor in usable if _first_day(factor) <= day)
+    return max(
+        begun,
+        key=lambda factor: (
+            -PREFERENCE.index((factor.boundary, factor.gases)),
+            min(factor.last_day or "", day),
+            factor.basis == "consumed",
+            factor.published or "",
+        ),
+    )
+
+
+def _first_day(factor: FactorUsed) -> str:
+    return factor.first_day or ""
+
+
+def _upstream(of_zone: Iterable[FactorUsed], chosen: FactorUsed) -> float | None:
     for factor in of_zone:
-        same = (factor.source, factor.edition, factor.year, factor.gases) == (
-            chosen.source,
-            chosen.edition,
-            chosen.year,
-            chosen.gases,
+        same = all(
+            getattr(factor, name) == getattr(chosen, name)
+            for name in ("source", "edition", "published", "first_day", "last_day", "gases", "basis", "method")
         )
         if same and factor.boundary == UPSTREAM and chosen.boundary == GENERATION:
             return factor.value_g_per_kwh - chosen.value_g_per_kwh
     return None
 
 
-def _two_letters(zone: str) -> str:
-    zone = zone.upper()
-    if zone in _ALPHA_3:
-        return _ALPHA_3[zone]
-    if len(zone) != 3:  # noqa: PLR2004
-        return zone
-    country = _country("alpha_3", zone)
-    return str(country.alpha_2) if country else zone
-
-
-def _country(field: str, code: str) -> Any:
-    """Look a country up in pycountry, which comes with codecarbon; None if either is unknown."""
-    try:
-        import pycountry
-    except ImportError:
-        return None
-    countries: Any = pycountry.countries
-    return countries.get(**{field: code})
-
-
 def _from_codecarbon(zone: str) -> LocationFactor | None:
-    country = _country("alpha_2", zone)
-    mix = country_mix(country.alpha_3) if country else None
-    if mix is None:
+    mix = country_mix(alpha_3(zone) or "")
+    if mix is None or mix.intensity_g_per_kwh <= 0:  # a published 0 is a figure that was rounded away
         return None
     factor = FactorUsed(
         id=f"codecarbon-{zone.lower()}-{mix.year}",
@@ -167,10 +172,13 @@ def _from_codecarbon(zone: str) -> LocationFactor | None:
         edition=f"data of {mix.year}",
         url="https://github.com/mlco2/codecarbon",
         licence="MIT (table), CC BY 4.0 (data)",
-        boundary="lifecycle",
+        boundary=LIFECYCLE,
         gases="CO2e",
         basis="generated",
         status="final",
         verified=False,
+        first_day=f"{mix.year}-01-01",
+        last_day=f"{mix.year}-12-31",
+        method="average",
     )
     return LocationFactor(factor, None)

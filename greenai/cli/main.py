@@ -49,6 +49,10 @@ COMMANDS: dict[str, tuple[str, Text]] = {
     ),
     "report": (f"{_HERE}.report", Text(de="Einen Bericht schreiben.", en="Write a report.")),
     "dashboard": (f"{_HERE}.dashboard", Text(de="Die Übersicht im Browser öffnen.", en="Open the dashboard.")),
+    "metrics": (
+        f"{_HERE}.metrics",
+        Text(de="Leistung und Energie für Prometheus und OTLP.", en="Power and energy for Prometheus and OTLP."),
+    ),
     "doctor": (
         f"{_HERE}.doctor",
         Text(
@@ -66,6 +70,10 @@ COMMANDS: dict[str, tuple[str, Text]] = {
     "factors": (
         f"{_HERE}.factors",
         Text(de="CO2-Faktoren und ihre Herkunft.", en="CO2 factors and their origin."),
+    ),
+    "when": (
+        f"{_HERE}.when",
+        Text(de="Den Beginn mit dem wenigsten CO2 finden.", en="Find the start with the least CO2."),
     ),
     "ingest": (
         f"{_HERE}.ingest",

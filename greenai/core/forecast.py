@@ -40,7 +40,7 @@ _NO_ENERGY = Text(
     de="{name} {done}/{planned}: Energie unbekannt",
     en="{name} {done}/{planned}: energy unknown",
 )
-_MASS = Text(de=", {mass} CO2e ({masses})", en=", {mass} CO2e ({masses})")
+_MASS = Text(de=", {mass} ({masses})", en=", {mass} ({masses})")
 _TIME = Text(de="; noch etwa {time} ({times}).", en="; about {time} left ({times}).")
 _OVER = Text(de="; fertig.", en="; done.")
 
@@ -60,9 +60,10 @@ class Forecast:
         energy_j: IT energy of the whole run, joules; None if energy is unknown.
         low_j: Lower end of the range.
         high_j: Upper end of the range.
-        location_g: Location-based CO2e of the whole run, grams; None without a grid factor.
+        location_g: Location-based emissions of the whole run, grams; None without a grid factor.
         location_low_g: Lower end of the range.
         location_high_g: Upper end of the range.
+        location_gases: What they count, by the factor: ``CO2`` or ``CO2e``; None without one.
         at_ms: When it was made, milliseconds since the epoch.
         remaining_s: Time from then to the end of the plan, seconds.
         remaining_low_s: Lower end of the range.
@@ -79,6 +80,7 @@ class Forecast:
     location_g: float | None
     location_low_g: float | None
     location_high_g: float | None
+    location_gases: str | None
     at_ms: int
     remaining_s: float
     remaining_low_s: float
@@ -112,7 +114,7 @@ class Forecast:
             planned=quantity.integer(self.planned, language),
             energy=quantity.energy(self.energy_j, language),
             energies=quantity.energy_range(self.low_j, self.high_j, language, like=self.energy_j),
-            mass=quantity.mass(self.location_g, language),
+            mass=" ".join(filter(None, (quantity.mass(self.location_g, language), self.location_gases))),
             masses=quantity.mass_range(self.location_low_g, self.location_high_g, language, like=self.location_g),
             time=quantity.duration(self.remaining_s, language),
             times=quantity.interval(*times).to(language),
@@ -176,6 +178,7 @@ def forecast(
         location_g=meter.grams(energy.value) if energy else None,
         location_low_g=meter.grams(energy.low) if energy else None,
         location_high_g=meter.grams(energy.high) if energy else None,
+        location_gases=meter.gases,
         at_ms=logs[0].wall_at(now_ns) // NS_PER_MS,
         remaining_s=max(times_s.value - gone_s, 0.0),
         remaining_low_s=max(times_s.low - gone_s, 0.0),
@@ -238,11 +241,17 @@ class _Meter:
         return Range(value_j, max(low_j, energy.low_j), high_j)
 
     def grams(self, energy_j: float) -> float | None:
-        """Return location-based CO2e of an energy, at the factor of the run so far."""
+        """Return location-based emissions of an energy, at the factor of the run so far."""
         emissions, total_j = self._record.emissions, self._record.energy.total_j
         if emissions is None or emissions.location_g is None or not total_j:
             return None
         return energy_j / total_j * emissions.location_g
+
+    @property
+    def gases(self) -> str | None:
+        """What those grams count, None without a factor."""
+        emissions = self._record.emissions
+        return emissions.factor.gases if emissions is not None and emissions.factor is not None else None
 
     def _between(self, begin_ns: int, end_ns: int) -> float | None:
         amounts_j = [self._of(trace, begin_ns, end_ns) for trace in self._traces]

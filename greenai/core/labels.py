@@ -90,6 +90,18 @@ FACTOR_STATUS = {
     "preliminary": Text(de="vorläufig", en="preliminary"),
     "estimate": Text(de="Schätzung", en="estimate"),
 }
+INSTRUMENT = {
+    "own_generation": Text(de="eigene Erzeugung", en="own generation"),
+    "ppa": Text(de="Direktvertrag (PPA)", en="power purchase agreement"),
+    "guarantee_of_origin": Text(de="Herkunftsnachweis", en="guarantee of origin"),
+    "supplier": Text(de="Liefervertrag", en="supplier's mix"),
+    "residual": Text(de="Residualmix", en="residual mix"),
+    "average": Text(de="Netzmix, da kein Residualmix vorliegt", en="grid mix, for want of a residual mix"),
+}
+INVENTORY = {
+    "scope_2": Text(de="Scope 2 (eigene Maschine)", en="scope 2 (own machine)"),
+    "scope_3_1": Text(de="Scope 3, Kategorie 1 (gemietet)", en="scope 3, category 1 (rented)"),
+}
 ENVIRONMENT = {
     "cpu": Text(de="Prozessor", en="Processor"),
     "cpus": Text(de="Logische CPUs", en="Logical CPUs"),

@@ -17,6 +17,7 @@ _THIN_SPACE = "\u202f"
 
 _ENERGY_STEPS = ((3.6e9, "MWh"), (3.6e6, "kWh"), (3.6e3, "Wh"), (1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ"))
 _MASS_STEPS = ((1e6, "t"), (1e3, "kg"), (1.0, "g"), (1e-3, "mg"), (1e-6, "µg"))
+_VOLUME_STEPS = ((1e3, "m³"), (1.0, "l"), (1e-3, "ml"))
 _POWER_STEPS = ((1e6, "MW"), (1e3, "kW"), (1.0, "W"), (1e-3, "mW"))
 
 
@@ -89,6 +90,11 @@ def energy(value_j: float | None, language: Language, digits: int = 3, *, like: 
 def mass(value_g: float | None, language: Language, digits: int = 3) -> str:
     """Write a mass given in grams."""
     return _scaled(value_g, _MASS_STEPS, language, digits)
+
+
+def volume(value_l: float | None, language: Language, digits: int = 3) -> str:
+    """Write a volume given in litres."""
+    return _scaled(value_l, _VOLUME_STEPS, language, digits)
 
 
 def power(value_w: float | None, language: Language, digits: int = 3, *, like: float | None = None) -> str:

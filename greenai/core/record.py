@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenai.core.checkpoints import lost_work_j
 from greenai.core.footprint import NO_COST, NO_EMISSIONS
+from greenai.core.hardware import Device, hardware_of
 from greenai.core.requests import NO_REQUESTS
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from greenai.core.collector import Incident
     from greenai.core.events import Metric
     from greenai.core.footprint import Cost, Emissions
+    from greenai.core.hardware import Hardware
     from greenai.core.requests import Hour, Requests
     from greenai.core.run_energy import Energy
     from greenai.core.text import Language
@@ -72,12 +74,18 @@ class Site:
         pue: Facility energy / IT energy.
         electricity_price_per_kwh: In units of ``currency``.
         currency: E.g. ``EUR``.
+        machine_owner: ``own`` or ``rented``.
+        wue: Litres of cooling water per kilowatt-hour of IT energy.
+        machine: Kind of machine, a key of the table of embodied figures.
     """
 
     zone: str | None = None
     pue: float | None = None
     electricity_price_per_kwh: float | None = None
     currency: str | None = None
+    machine_owner: str | None = None
+    wue: float | None = None
+    machine: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +122,7 @@ class RunRecord:
         emissions: None until a footprint is applied, see ``carbon.footprint``.
         cost: The same.
         accounting: What Slurm's accounting says of its job; None before ``greenai slurm import``.
+        samples_dropped_ms: When its raw samples were dropped, epoch milliseconds; None if they were not.
     """
 
     id: str
@@ -147,11 +156,19 @@ class RunRecord:
     emissions: Emissions | None = None
     cost: Cost | None = None
     accounting: BatchJob | None = None
+    samples_dropped_ms: int | None = None
 
     @property
     def energy_j(self) -> float | None:
         """Total IT energy in joules, None if unknown."""
         return self.energy.total_j
+
+    @property
+    def hardware(self) -> Hardware:
+        """What it held of machines and accelerators."""
+        energy = self.energy
+        devices = (Device(c.host, c.component, c.device, c.counted, c.part_of) for c in energy.channels)
+        return hardware_of(devices, len(self.hosts), energy.scope, energy.total_j, energy.machine_total_j)
 
     @property
     def quality(self) -> Quality | None:
@@ -182,6 +199,12 @@ class RunRecord:
         """The longest time that a counted channel was not read, seconds."""
         return max((channel.gap_s for channel in self.energy.channels if channel.counted), default=0.0)
 
+    def _emissions(self, language: Language) -> dict[str, Any]:
+        if self.emissions is None:
+            return dict(NO_EMISSIONS)
+        per_unit = self.emissions.sci_g_per_unit(self.work.units)
+        return {**self.emissions.to_dict(language), "sci_g_per_unit": per_unit}
+
     def to_dict(self, language: Language = "en") -> dict[str, Any]:
         """Return the record in its published form, docs/run-record.schema.json.
 
@@ -211,7 +234,7 @@ class RunRecord:
             "work": asdict(self.work),
             "metrics": {m.name: m.value if isfinite(m.value) else None for m in self.metrics},
             "metrics_higher_is_better": {metric.name: metric.higher_is_better for metric in self.metrics},
-            "emissions": self.emissions.to_dict(language) if self.emissions else dict(NO_EMISSIONS),
+            "emissions": self._emissions(language),
             "cost": asdict(self.cost) if self.cost else dict(NO_COST),
             "incidents": [
                 {
@@ -222,6 +245,7 @@ class RunRecord:
                 for incident in self.incidents
             ],
             "journal": asdict(self.journal),
+            "samples_dropped_at": timestamp(self.samples_dropped_ms),
         }
 
     def _slurm_facts(self) -> dict[str, Any] | None:

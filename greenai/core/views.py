@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from greenai.core.channel import Component, Quality
     from greenai.core.comparison import Candidate, Comparison
+    from greenai.core.footprint import Emissions
     from greenai.core.record import RunRecord
     from greenai.core.text import Text
     from greenai.core.vocabulary import RunState
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 SORTABLE = (
     "started_ms", "name", "project", "task", "approach", "phase", "state", "duration_s", "total_j", "location_g",
 )  # fmt: skip
+
+DIRECT = "generation"  # the boundary of factors that count what power plants emit, and nothing before
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,14 @@ class RunQuery:
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One line of a table of runs."""
+    """One line of a table of runs.
+
+    Attributes:
+        location_gases: What ``location_g`` counts, ``CO2`` or ``CO2e``; None as long as it is None.
+        location_boundary: What its factor covers, e.g. ``generation``.
+        market_g: Grams, market-based; None where nobody stated contracts.
+        market_gases: What that counts; ``CO2 + CO2e`` where contracts differ.
+    """
 
     id: str
     name: str
@@ -70,6 +80,31 @@ class RunRow:
     units: float
     unit: str | None
     user: str | None
+    location_gases: str | None = None
+    location_boundary: str | None = None
+    market_g: float | None = None
+    market_gases: str | None = None
+
+
+class Counted(TypedDict):
+    """What a run's grams count, as in ``RunRow``."""
+
+    location_gases: str | None
+    location_boundary: str | None
+    market_g: float | None
+    market_gases: str | None
+
+
+def counted(emissions: Emissions | None) -> Counted:
+    """Return what the grams of a run count; all None without any."""
+    factor = emissions.factor if emissions is not None and emissions.location_g is not None else None
+    parts = emissions.market if emissions is not None else ()
+    return Counted(
+        location_gases=factor.gases if factor is not None else None,
+        location_boundary=factor.boundary if factor is not None else None,
+        market_g=emissions.market_g if emissions is not None else None,
+        market_gases=" + ".join(sorted({part.gases for part in parts})) or None,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +218,14 @@ class Totals:
     """Sums over runs. Runs whose figure is unknown are counted apart, never added as 0.
 
     ``low_j`` and ``high_j`` add the runs' own bounds: runs of one machine share their errors.
+
+    Attributes:
+        location_gases: What the parts of ``location_g`` count: ``CO2``, ``CO2e`` or both.
+        location_boundaries: What the factors behind them cover, e.g. ``generation``.
+        market_g: Sum of the market-based figures, grams; never to be added to ``location_g``.
+        market_gases: What its parts count.
+        market_boundaries: What the factors among them cover; contracts say direct emissions.
+        runs_without_market: Runs that have no market-based figure.
     """
 
     runs: int
@@ -195,6 +238,12 @@ class Totals:
     duration_s: float
     runs_without_energy: int
     runs_without_emissions: int
+    location_gases: tuple[str, ...]
+    location_boundaries: tuple[str, ...]
+    market_g: float | None
+    market_gases: tuple[str, ...]
+    market_boundaries: tuple[str, ...]
+    runs_without_market: int
 
 
 @dataclass(frozen=True, slots=True)

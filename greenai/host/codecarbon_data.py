@@ -5,8 +5,10 @@ The package is an optional extra; without it every look-up answers None.
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import json
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +21,15 @@ class CountryMix(NamedTuple):
     country: str
     intensity_g_per_kwh: float
     year: int
+
+
+class CloudRegion(NamedTuple):
+    """codecarbon's factor of a cloud provider's region."""
+
+    country: str
+    city: str
+    intensity_g_per_kwh: float
+    source: str
 
 
 def data_folder() -> Path | None:
@@ -61,3 +72,21 @@ def country_mix(iso3: str, folder: Path | None = None) -> CountryMix | None:
         return CountryMix(str(entry["country_name"]), float(entry["carbon_intensity"]), int(entry["year"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def cloud_region(provider: str, region: str, folder: Path | None = None) -> CloudRegion | None:
+    """Return the electricity factor of a cloud region, e.g. of ``gcp`` and ``europe-west3``; it states no year."""
+    folder = folder or data_folder()
+    if folder is None:
+        return None
+    try:
+        text = (folder / "cloud" / "impact.csv").read_text(encoding="utf-8-sig")
+        for row in csv.DictReader(text.splitlines()):
+            if (row["provider"], row["region"]) == (provider, region):
+                intensity_g_per_kwh = float(row["impact"])
+                if not 0 < intensity_g_per_kwh < inf:
+                    return None
+                return CloudRegion(row["country_name"], row["city"], intensity_g_per_kwh, row["source"])
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        return None
+    return None

@@ -1,4 +1,6 @@
-"""Asking a management controller by HTTP(S). Never raises, never waits longer than told, never says the password.
+"""Asking a management controller, or telling a collector of metrics, by HTTP(S).
+
+Never raises, never waits longer than told, never says the password.
 
 Why not ``urllib.request``: its timeout holds for each single read, so a controller that drips one byte at a time
 would hold us for hours, and it follows redirects anywhere. Here a watchdog hangs up when the time is over, and a
@@ -15,9 +17,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import socket
     import ssl
+    from collections.abc import Mapping
 
 _MOST_BYTES = 4_000_000
 _MOST_REQUESTS = 4
+_ACCEPTED = 2  # hundreds
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -34,6 +38,27 @@ class JsonAnswer(NamedTuple):
 
     data: Any
     reason: str | None = None
+
+
+class PostAnswer(NamedTuple):
+    """How a message was received.
+
+    Attributes:
+        reason: None if it was accepted; else as in ``JsonAnswer``.
+        retry_after_s: How long the other side asks to wait, seconds; None if it does not say.
+        body: What it said beside.
+    """
+
+    reason: str | None = None
+    retry_after_s: float | None = None
+    body: bytes = b""
+
+
+class _Answer(NamedTuple):
+    status: int
+    location: str | None
+    retry_after: str | None
+    body: bytes
 
 
 class _Target(NamedTuple):
@@ -73,6 +98,33 @@ def fetch_json(url: str, user: str | None, password: str | None, timeout_s: floa
         return JsonAnswer(None, failure.reason)
 
 
+def post_json(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> PostAnswer:
+    """Send a JSON document. A redirect is not followed.
+
+    Args:
+        url: ``https://...``. Plain ``http`` is accepted where no headers are given, or on this machine.
+        body: The document.
+        headers: Beside the usual ones; they may hold a secret.
+        timeout_s: All of it ends within this time; only looking up the name of the other side may add to it.
+    """
+    deadline_s = time.monotonic() + timeout_s
+    try:
+        target = _target(url)
+        if headers and not _is_private(target):
+            return PostAnswer("plain_http")
+        usual = {"Host": target.netloc, "Content-Type": "application/json", "Connection": "close"}
+        answer = _ask(target, {**headers, **usual}, deadline_s, verify_tls=True, body=body)
+    except _FailedError as failure:
+        return PostAnswer(failure.reason)
+    if answer.status // 100 == _ACCEPTED:
+        return PostAnswer(body=answer.body)
+    return PostAnswer(f"http_{answer.status}", _seconds(answer.retry_after))
+
+
+def _seconds(said: str | None) -> float | None:
+    return float(said) if said is not None and said.isascii() and said.isdigit() else None
+
+
 def _fetch(url: str, user: str | None, password: str | None, deadline_s: float, verify_tls: bool) -> bytes:
     from base64 import b64encode
     from http import HTTPStatus
@@ -81,22 +133,22 @@ def _fetch(url: str, user: str | None, password: str | None, deadline_s: float, 
     target = _target(url)
     headers = {"Host": target.netloc, "Accept": "application/json", "Connection": "close"}
     if user is not None:
-        if target.scheme == "http" and not _is_this_machine(target.host):
+        if not _is_private(target):
             raise _FailedError("plain_http")
         token = b64encode(f"{user}:{password or ''}".encode()).decode("ascii")
         headers["Authorization"] = f"Basic {token}"
     for _ in range(_MOST_REQUESTS):
-        status, location, body = _ask(target, headers, deadline_s, verify_tls)
-        if status in _REDIRECTS and location is not None:
-            url = urljoin(url, location)
+        answer = _ask(target, headers, deadline_s, verify_tls)
+        if answer.status in _REDIRECTS and answer.location is not None:
+            url = urljoin(url, answer.location)
             redirected = _target(url)
             if redirected.origin != target.origin:
                 raise _FailedError("redirect")
             target = redirected
-        elif status == HTTPStatus.OK:
-            return body
+        elif answer.status == HTTPStatus.OK:
+            return answer.body
         else:
-            raise _FailedError(f"http_{status}")
+            raise _FailedError(f"http_{answer.status}")
     raise _FailedError("redirect")
 
 
@@ -116,6 +168,11 @@ def _target(url: str) -> _Target:
     return _Target(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), parts.netloc, path)
 
 
+def _is_private(target: _Target) -> bool:
+    """Say whether nobody on the way could read a password."""
+    return target.scheme == "https" or _is_this_machine(target.host)
+
+
 def _is_this_machine(host: str) -> bool:
     from ipaddress import ip_address
 
@@ -126,9 +183,9 @@ def _is_this_machine(host: str) -> bool:
 
 
 def _ask(
-    target: _Target, headers: dict[str, str], deadline_s: float, verify_tls: bool
-) -> tuple[int, str | None, bytes]:
-    """Send one request; return status, location and body."""
+    target: _Target, headers: dict[str, str], deadline_s: float, verify_tls: bool, body: bytes | None = None
+) -> _Answer:
+    """Send one request: a question, or with a body a message."""
     import socket
     import ssl
     import threading
@@ -154,10 +211,10 @@ def _ask(
                 connection = HTTPConnection(target.host, target.port)
                 connection.sock = stream
                 with closing(connection):
-                    connection.request("GET", target.path, headers=headers)
+                    connection.request("GET" if body is None else "POST", target.path, body, headers)
                     with connection.getresponse() as answer:
-                        body = answer.read(_MOST_BYTES + 1)
-                        location = answer.getheader("Location")
+                        content = answer.read(_MOST_BYTES + 1)
+                        location, retry_after = answer.getheader("Location"), answer.getheader("Retry-After")
             finally:
                 watchdog.cancel()
                 watchdog.join()  # it must not touch the number of a closed socket
@@ -169,9 +226,9 @@ def _ask(
         raise _FailedError("no_http_url" if isinstance(error, ValueError) else "unreachable") from None
     if time.monotonic() >= deadline_s:
         raise _FailedError("timeout")  # the end of the body may be the watchdog's doing
-    if len(body) > _MOST_BYTES:
+    if len(content) > _MOST_BYTES:
         raise _FailedError("too_large")
-    return answer.status, location, body
+    return _Answer(answer.status, location, retry_after, content)
 
 
 def _hang_up(line: socket.socket) -> None:

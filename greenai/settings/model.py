@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Ingest = Literal["background", "later"]
+MachineOwner = Literal["own", "rented"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,15 @@ class Settings:
     spool: Path
     language: Language
     zone: str | None = None
+    factors: Path | None = None
     pue: float | None = None
+    wue: float | None = None
     electricity_price_per_kwh: float | None = None
     currency: str = "EUR"
+    electricity: Path | None = None
+    machine_owner: MachineOwner | None = None
+    machine: str | None = None
+    electricity_maps_token: str | None = field(default=None, repr=False)
     cpu_tdp_w: float | None = None
     redfish_url: str | None = None
     redfish_user: str | None = None
@@ -56,6 +63,7 @@ class Settings:
     phase: str | None = None
     unit: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    keep_samples_days: float | None = None
     origins: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -97,11 +105,27 @@ SETTINGS: tuple[Setting, ...] = (
         ),
     ),
     Setting(
+        "factors",
+        read_folder,
+        Text(
+            de="Ordner (oder Datei) mit eigenen Faktortabellen; sie gehen vor den mitgelieferten",
+            en="folder (or file) of your own factor tables; they go before the shipped ones",
+        ),
+    ),
+    Setting(
         "pue",
         number_between(1.0, 5.0),
         Text(
             de="PUE des Standorts (Gesamtstrom / IT-Strom); ohne Angabe 1,0, als Annahme gekennzeichnet",
             en="the site's PUE (facility / IT electricity); without it 1.0, marked as assumed",
+        ),
+    ),
+    Setting(
+        "wue",
+        number_between(0.0, 100.0),
+        Text(
+            de="WUE des Standorts: Liter Kühlwasser je kWh IT-Strom; ohne Angabe kein Wasserverbrauch",
+            en="the site's WUE: litres of cooling water per kWh of IT electricity; without it no water figure",
         ),
     ),
     Setting(
@@ -111,6 +135,42 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "currency", read_currency, Text(de="Währung des Strompreises", en="currency of the electricity price")
+    ),
+    Setting(
+        "electricity",
+        read_folder,
+        Text(
+            de="Datei mit den Stromverträgen, dem Verbrauch und den Preisen des Standorts, nach Zeiträumen",
+            en="file with the site's electricity contracts, consumption and prices by period",
+        ),
+    ),
+    Setting(
+        "machine_owner",
+        one_of("own", "rented"),
+        Text(
+            de="Wem die Maschine gehört: own (Scope 2) oder rented, etwa Cloud oder Rechenzentrum "
+            "(Scope 3, Kategorie 1)",
+            en="whose machine it is: own (scope 2) or rented, as cloud and computing centre (scope 3, category 1)",
+        ),
+    ),
+    Setting(
+        "electricity_maps_token",
+        read_text,
+        Text(
+            de="eigenes Token für Electricity Maps (greenai factors fetch --source electricity-maps)",
+            en="token of your own for Electricity Maps (greenai factors fetch --source electricity-maps)",
+        ),
+        masked=lambda _: "***",
+    ),
+    Setting(
+        "machine",
+        read_label,
+        Text(
+            de="Art der Maschine, für ihre Herstellung: server, laptop, desktop, oder was „greenai factors list "
+            "--kind embodied“ zeigt",
+            en='kind of machine, for its manufacture: server, laptop, desktop, or what "greenai factors list '
+            '--kind embodied" shows',
+        ),
     ),
     Setting(
         "cpu_tdp_w",
@@ -181,5 +241,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("phase", one_of(*Phase), Text(de="Phase des Laufs", en="phase of the run")),
     Setting("unit", read_label, Text(de="Bezugsgröße, z. B. Dokument", en="functional unit, e.g. document")),
     Setting("tags", read_tags, Text(de="freie Merkmale", en="free tags")),
+    Setting(
+        "keep_samples_days",
+        number_between(1.0, 36_500.0),
+        Text(
+            de="Tage, nach denen greenai db prune die Rohdaten beendeter Läufe löscht; Summen bleiben",
+            en="days after which greenai db prune drops the raw samples of ended runs; totals stay",
+        ),
+    ),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -1,13 +1,14 @@
 """Figures of batch jobs for Prometheus, by the textfile collector of its node exporter.
 
 The sums are gauges: they fall when a run is deleted, or an imported one gives way to a tracked one.
-Format: prometheus.io/docs/instrumenting/exposition_formats (text, version 0.0.4).
 """
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
+
+from greenai.core.exposition import Family, Point, SeriesKind, prometheus_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from greenai.store.job_sums import JobLabels, JobSum, JobSums
 
 _MS_PER_S = 1000
-_ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _READABLE = 0o644  # by the node exporter, which is not root
 
 
@@ -26,54 +26,65 @@ def exposition(sums: JobSums) -> str:
     Args:
         sums: See ``greenai.store.job_sums``.
     """
-    lines: list[str] = []
     groups = sorted(sums.by_labels.items())
 
-    def family(name: str, kind: str, about: str, samples: Iterable[tuple[str, float]]) -> None:
-        found = [f"{name}{labels} {value!r}" for labels, value in samples]
-        if found:
-            lines.extend([f"# HELP {name} {about}", f"# TYPE {name} {kind}", *found])
+    def gauge(name: str, unit: str, about: str, points: Iterable[Point]) -> Family:
+        return Family(name, SeriesKind.GAUGE, unit, about, tuple(points))
 
-    family(
-        "greenai_job_energy_joules",
-        "gauge",
-        "IT energy of batch jobs; quality says whether it was measured, allocated or estimated.",
-        (
-            (_labels(who, quality=quality), joules)
-            for who, of in groups
-            for quality, joules in _sorted(of.energy_j)
-        ),
+    return prometheus_text(
+        [
+            gauge(
+                "greenai.job.energy",
+                "J",
+                "IT energy of batch jobs; quality says whether it was measured, allocated or estimated.",
+                (
+                    Point(joules, {**_labels(who), "quality": quality})
+                    for who, of in groups
+                    for quality, joules in sorted(of.energy_j.items())
+                ),
+            ),
+            gauge(
+                "greenai.failed_job.energy",
+                "J",
+                "IT energy of batch jobs that failed or were killed.",
+                (Point(of.failed_j, _labels(who)) for who, of in groups),
+            ),
+            gauge(
+                "greenai.jobs",
+                "",
+                "Batch jobs in the database, by state.",
+                (
+                    Point(count, {**_labels(who), "state": state})
+                    for who, of in groups
+                    for state, count in sorted(of.jobs.items())
+                ),
+            ),
+            gauge(
+                "greenai.jobs_without_energy",
+                "",
+                "Batch jobs of which nobody knows the energy, or not all of it.",
+                (Point(of.unknown, _labels(who)) for who, of in groups),
+            ),
+            gauge(
+                "greenai.job.energy_not_estimated",
+                "1",
+                "Share of the batch jobs' energy that is no estimate: measured, or allocated from a measurement.",
+                (Point(of.measured_j / joules, _labels(who)) for who, of in groups if (joules := _all(of)) > 0),
+            ),
+            gauge(
+                "greenai.last_import.timestamp",
+                "s",
+                "When Slurm's accounting was last imported.",
+                _moment(sums.imported_ms),
+            ),
+            gauge(
+                "greenai.last_run_end.timestamp",
+                "s",
+                "When the last run in the database ended.",
+                _moment(sums.last_end_ms),
+            ),
+        ]
     )
-    family(
-        "greenai_failed_job_energy_joules",
-        "gauge",
-        "IT energy of batch jobs that failed or were killed.",
-        ((_labels(who), of.failed_j) for who, of in groups),
-    )
-    family(
-        "greenai_jobs",
-        "gauge",
-        "Batch jobs in the database, by state.",
-        ((_labels(who, state=state), count) for who, of in groups for state, count in _sorted(of.jobs)),
-    )
-    family(
-        "greenai_jobs_without_energy",
-        "gauge",
-        "Batch jobs of which nobody knows the energy, or not all of it.",
-        ((_labels(who), of.unknown) for who, of in groups),
-    )
-    family(
-        "greenai_job_energy_not_estimated_ratio",
-        "gauge",
-        "Share of the batch jobs' energy that is not estimated: measured, or allocated from a measurement.",
-        ((_labels(who), of.measured_j / joules) for who, of in groups if (joules := _all(of)) > 0),
-    )
-    for name, about, moment_ms in (
-        ("greenai_last_import_timestamp_seconds", "When Slurm's accounting was last imported.", sums.imported_ms),
-        ("greenai_last_run_end_timestamp_seconds", "When the last run in the database ended.", sums.last_end_ms),
-    ):
-        family(name, "gauge", about, [("", moment_ms / _MS_PER_S)] if moment_ms is not None else [])
-    return "".join(f"{line}\n" for line in lines)
 
 
 def write_exposition(path: Path, text: str) -> None:
@@ -91,14 +102,12 @@ def write_exposition(path: Path, text: str) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def _labels(who: JobLabels, **more: str) -> str:
-    named = {**{name: value for name, value in who._asdict().items() if name != "user" or value}, **more}
-    pairs = (f'{name}="{value.translate(_ESCAPED)}"' for name, value in named.items())
-    return "{" + ",".join(pairs) + "}"
+def _labels(who: JobLabels) -> dict[str, str]:
+    return {name: value for name, value in who._asdict().items() if name != "user" or value}
 
 
-def _sorted(values: dict[str, float] | dict[str, int]) -> list[tuple[str, float]]:
-    return sorted(values.items())
+def _moment(moment_ms: int | None) -> list[Point]:
+    return [Point(moment_ms / _MS_PER_S)] if moment_ms is not None else []
 
 
 def _all(of: JobSum) -> float:

@@ -11,18 +11,19 @@ from greenai.core.channel import Channel, Quality
 from greenai.core.checkpoints import CheckpointEnergy
 from greenai.core.collector import Incident
 from greenai.core.events import Metric
-from greenai.core.footprint import Cost, Emissions, FactorUsed
 from greenai.core.record import JournalFacts, RunRecord, Site, WindowEnergy, Work
 from greenai.core.requests import Hour, Requests
 from greenai.core.run_energy import ChannelEnergy, Energy
 from greenai.core.text import Text
-from greenai.core.views import RunRow
+from greenai.core.views import RunRow, counted
 from greenai.core.vocabulary import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sqlalchemy import RowMapping
+
+    from greenai.core.footprint import Cost, Emissions
 
 
 _CHANNEL = (
@@ -39,7 +40,7 @@ def run_values(record: RunRecord) -> dict[str, Any]:
     energy = record.energy
     same = (
         "id", "name", "project", "task", "approach", "phase", "exit_code", "error", "started_ms", "ended_ms",
-        "duration_s", "user", "git_commit", "tags", "environment",
+        "duration_s", "user", "git_commit", "tags", "environment", "samples_dropped_ms",
     )  # fmt: skip
     return {
         **{name: getattr(record, name) for name in same},
@@ -102,22 +103,8 @@ def incident_values(incident: Incident) -> dict[str, Any]:
     return {"code": incident.code, "message": incident.message.to_json(), "remedy": _text(incident.remedy)}
 
 
-def footprint_values(emissions: Emissions, cost: Cost) -> dict[str, Any]:
-    """Return a row of table ``footprint``, without run, version and time."""
-    return {
-        "location_g": emissions.location_g,
-        "upstream_g": emissions.upstream_g,
-        "pue": emissions.pue,
-        "pue_assumed": emissions.pue_assumed,
-        "factor": asdict(emissions.factor) if emissions.factor else None,
-        "reason": _text(emissions.reason),
-        "cost_amount": cost.amount,
-        "currency": cost.currency,
-    }
-
-
-def to_row(row: RowMapping) -> RunRow:
-    """Read a line for a table of runs."""
+def to_row(row: RowMapping, emissions: Emissions | None) -> RunRow:
+    """Read a line for a table of runs; ``emissions`` are those in force."""
     same = (
         "id", "name", "project", "task", "approach", "phase", "started_ms", "duration_s", "total_j", "low_j",
         "high_j", "measured_share", "location_g", "units", "unit", "user",
@@ -126,13 +113,14 @@ def to_row(row: RowMapping) -> RunRow:
         **{name: row[name] for name in same},
         state=RunState(row["state"]),
         quality=Quality(row["quality"]) if row["quality"] else None,
+        **counted(emissions),
     )
 
 
 def to_record(
     row: RowMapping,
     parts: Mapping[str, Sequence[RowMapping]],
-    footprint: RowMapping | None,
+    footprint: tuple[Emissions, Cost] | None,
     added_tags: dict[str, str],
 ) -> RunRecord:
     """Put a record together from its rows.
@@ -156,7 +144,7 @@ def to_record(
     per_unit_j = energy.total_j / row["units"] if energy.total_j is not None and row["units"] > 0 else None
     same = (
         "id", "name", "project", "task", "approach", "phase", "exit_code", "error", "started_ms", "ended_ms",
-        "duration_s", "user", "git_commit",
+        "duration_s", "user", "git_commit", "samples_dropped_ms",
     )  # fmt: skip
     slurm = dict(row["slurm"]) if row["slurm"] is not None else None
     accounting = slurm.pop(_ACCOUNTING, None) if slurm is not None else None
@@ -180,8 +168,8 @@ def to_record(
         requests=Requests(**{name: requests[0][name] for name in Requests.__slots__}) if requests else None,
         checkpoints=tuple(CheckpointEnergy(**checkpoint) for checkpoint in row["checkpoints"] or ()),
         hours=tuple(Hour(**{name: hour[name] for name in Hour.__slots__}) for hour in parts["service_hour"]),
-        emissions=_emissions(footprint) if footprint else None,
-        cost=Cost(footprint["cost_amount"], footprint["currency"]) if footprint else None,
+        emissions=footprint[0] if footprint else None,
+        cost=footprint[1] if footprint else None,
     )
 
 
@@ -202,17 +190,6 @@ def _channel(row: RowMapping) -> ChannelEnergy:
 def _window(row: RowMapping) -> WindowEnergy:
     same = ("name", "parent", "started_ms", "duration_s", "energy_j")
     return WindowEnergy(id=row["window_id"], **{name: row[name] for name in same})
-
-
-def _emissions(row: RowMapping) -> Emissions:
-    return Emissions(
-        location_g=row["location_g"],
-        upstream_g=row["upstream_g"],
-        pue=row["pue"],
-        pue_assumed=row["pue_assumed"],
-        factor=FactorUsed(**row["factor"]) if row["factor"] else None,
-        reason=_read_text(row["reason"]),
-    )
 
 
 def _text(text: Text | None) -> dict[str, str] | None:

@@ -14,13 +14,12 @@ from greenai.store import rows
 from greenai.store import schema as s
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection, Table
 
     from greenai.core.channel import Channel
     from greenai.core.events import Metric
-    from greenai.core.footprint import Cost, Emissions
     from greenai.core.record import RunRecord
     from greenai.store.chunks import Chunk
 
@@ -32,10 +31,10 @@ _KEY = "of_id"
 
 def write_runs(connection: Connection, runs: Sequence[tuple[RunRecord, Channels]]) -> None:
     """Write runs, replacing what was known of them; see ``Store.save``."""
-    ids = [record.id for record, _ in runs]
-    _put_runs(connection, [rows.run_values(record) for record, _ in runs])
-    for table in s.OF_RUN:
-        connection.execute(delete(table).where(table.c.run_id.in_(ids)))
+    known = _put_runs(connection, [rows.run_values(record) for record, _ in runs])
+    if known:
+        for table in s.OF_RUN:
+            connection.execute(delete(table).where(table.c.run_id.in_(known)))
     parts: dict[Table, list[dict[str, Any]]] = {}
     for record, channels in runs:
         for table, values in _parts(record, channels):
@@ -47,40 +46,33 @@ def write_runs(connection: Connection, runs: Sequence[tuple[RunRecord, Channels]
         chunks = _chunk_rows(record.id, (chunks for _, chunks in channels))
         while some := list(islice(chunks, _CHUNKS_AT_ONCE)):
             put(connection, s.sample_chunk, some)
-    _keep_footprints(connection, [record for record, _ in runs])
 
 
-def _put_runs(connection: Connection, values: Sequence[dict[str, Any]]) -> None:
-    """Write rows of table ``run``, whether they are there already or not."""
+def _put_runs(connection: Connection, values: Sequence[dict[str, Any]]) -> set[str]:
+    """Write rows of table ``run``, whether they are there already or not; return the ids of those that were."""
     ids = [row["id"] for row in values]
     known = set(connection.execute(select(s.run.c.id).where(s.run.c.id.in_(ids))).scalars())
     _replace(connection, [row for row in values if row["id"] in known])
     new = [row for row in values if row["id"] not in known]
     if not new:
-        return
+        return known
     try:
         with connection.begin_nested():
             connection.execute(insert(s.run), new)
     except IntegrityError:
         # Another process has taken one of the runs in meanwhile; if not, a record itself is at fault.
         if len(new) > 1:
-            for row in new:
-                _put_runs(connection, [row])
-        elif not _replace(connection, new):
+            return known.union(*(_put_runs(connection, [row]) for row in new))
+        if not _replace(connection, new):
             raise
+        return known | {new[0]["id"]}
+    return known
 
 
 def put(connection: Connection, table: Table, values: list[dict[str, Any]]) -> None:
     """Write rows, if there are any."""
     if values:
         connection.execute(insert(table), values)
-
-
-def add_footprint(
-    connection: Connection, run_id: str, number: int, emissions: Emissions, cost: Cost, sha256: str
-) -> None:
-    """Write a version of a run's footprint."""
-    put(connection, s.footprint, [_footprint(run_id, number, emissions, cost, sha256)])
 
 
 def now_ms() -> int:
@@ -118,32 +110,3 @@ def _chunk_rows(run_id: str, channels: Iterable[Iterable[Chunk]]) -> Iterator[di
 
 def _values(row: Metric | Chunk) -> dict[str, Any]:
     return {name: getattr(row, name) for name in row.__slots__}
-
-
-def _keep_footprints(connection: Connection, records: Sequence[RunRecord]) -> None:
-    """Write the footprints of runs that are taken in; one that was computed for the same journals stays."""
-    ids = [record.id for record in records]
-    columns = (s.footprint.c.run_id, s.footprint.c.journal_sha256, s.footprint.c.location_g)
-    of_runs = select(*columns).where(s.footprint.c.run_id.in_(ids)).order_by(s.footprint.c.version)
-    newest: Mapping[str, Any] = {row.run_id: row for row in connection.execute(of_runs)}
-    added, outdated = [], []
-    for record in records:
-        if record.emissions is None or record.cost is None:
-            continue
-        last = newest.get(record.id)
-        if last is not None and last.journal_sha256 == record.journal.sha256:
-            if last.location_g != record.emissions.location_g:
-                grams = update(s.run).where(s.run.c.id == record.id).values(location_g=last.location_g)
-                connection.execute(grams)
-            continue
-        if last is not None:
-            outdated.append(record.id)  # the run went on: the same version over more energy
-        added.append(_footprint(record.id, 1, record.emissions, record.cost, record.journal.sha256))
-    if outdated:
-        connection.execute(delete(s.footprint).where(s.footprint.c.run_id.in_(outdated)))
-    put(connection, s.footprint, added)
-
-
-def _footprint(run_id: str, number: int, emissions: Emissions, cost: Cost, sha256: str) -> dict[str, Any]:
-    values = rows.footprint_values(emissions, cost)
-    return {"run_id": run_id, "version": number, "computed_ms": now_ms(), "journal_sha256": sha256, **values}

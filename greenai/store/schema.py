@@ -18,8 +18,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from greenai.core.views import SORTABLE
+
 # The newest migration; a test holds it against the migrations folder.
-HEAD = "0004"
+HEAD = "0006"
+
+SHARED_KEY_LENGTH = 32
 
 metadata = MetaData(
     naming_convention={
@@ -29,6 +33,7 @@ metadata = MetaData(
     }
 )
 _json = JSON().with_variant(JSONB(), "postgresql")
+_json_or_null = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
 def _of_run() -> Column[str]:
@@ -73,8 +78,8 @@ run = Table(
     Column("site", _json, nullable=False),
     Column("checkpoints", _json, nullable=True),  # NULL in runs of versions that knew none
     Column("slurm_job_id", String(32)),
-    Index(None, "started_ms"),
-    Index(None, "task", "approach"),
+    Column("samples_dropped_ms", BigInteger),  # when its raw samples were, NULL: never, or it had none
+    *(Index(None, name, "id") for name in SORTABLE),
     Index(None, "slurm_job_id"),
     Index(None, "year_month", "project", "total_j", "location_g"),
 )
@@ -181,13 +186,33 @@ footprint = Table(
     Column("computed_ms", BigInteger, nullable=False),
     Column("journal_sha256", String(64), nullable=False),  # the journals it was computed for
     Column("location_g", Double),
+    Column("market_g", Double),
     Column("upstream_g", Double),
     Column("pue", Double, nullable=False),
     Column("pue_assumed", Boolean, nullable=False),
-    Column("factor", _json),
-    Column("reason", _json),
+    Column("scope", String(16)),
+    Column("factor_key", String(SHARED_KEY_LENGTH)),
+    Column("reason_key", String(SHARED_KEY_LENGTH)),
+    Column("market_reason_key", String(SHARED_KEY_LENGTH)),
+    Column("water_l", Double),
+    Column("water_key", String(SHARED_KEY_LENGTH)),
+    Column("embodied_g", Double),
+    Column("embodied_low_g", Double),
+    Column("embodied_high_g", Double),
+    Column("embodied_share", Double),
+    Column("embodied", _json_or_null),  # [key of the device, how many] for each kind
+    Column("embodied_reason_key", String(SHARED_KEY_LENGTH)),
+    Column("market", _json_or_null),  # [key of the contract, kWh] for each part
     Column("cost_amount", Double),
     Column("currency", String(8), nullable=False),
+)
+
+# Factors, contracts and reasons of footprints, by a digest of their content; never changed, only added.
+shared_value = Table(
+    "shared_value",
+    metadata,
+    Column("key", String(SHARED_KEY_LENGTH), primary_key=True),
+    Column("value", _json, nullable=False),
 )
 
 sample_chunk = Table(
@@ -237,3 +262,7 @@ slurm_job = Table(
 
 # What is written anew when a run is taken in again.
 OF_RUN = (channel, window, metric, incident, request_total, service_hour, sample_chunk)
+
+# All that belongs to a run, and all that belongs to none.
+WITH_RUN_ID = tuple(table for table in metadata.sorted_tables if "run_id" in table.c)
+OF_NO_RUN = tuple(table for table in metadata.sorted_tables if table is not run and "run_id" not in table.c)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from greenai.core.errors import NotFoundError, StoreError
 from greenai.core.text import Text
 from greenai.core.views import RunPage, RunQuery
+from greenai.store import footprints
 from greenai.store import query as q
-from greenai.store import rows
 from greenai.store import schema as s
 from greenai.store.chunks import decode
-from greenai.store.engine import connect, ready, shown
-from greenai.store.saving import add_footprint, now_ms, put, write_runs
+from greenai.store.engine import connect, ready, reason_of, shown
+from greenai.store.saving import now_ms, put, write_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from greenai.core.channel import Channel
-    from greenai.core.footprint import Cost, Emissions
     from greenai.core.record import RunRecord
     from greenai.store.chunks import Chunk, Sample
 
@@ -78,19 +77,20 @@ class Store:
         """Write some hundred runs at most, each as ``save`` does, in one transaction."""
         with self.writing() as connection:
             write_runs(connection, runs)
+            footprints.keep(connection, [record for record, _ in runs])
 
     def page(self, query: RunQuery) -> RunPage:
         """Return a stretch of runs and the number of all that fit."""
         with self.reading() as connection:
-            found = connection.execute(q.page(query)).mappings().all()
+            found = q.page(connection, query)
             whole = query.limit is None and not query.offset
             total = len(found) if whole else connection.execute(q.count(query)).scalar_one()
-        return RunPage(tuple(rows.to_row(row) for row in found), total)
+            return RunPage(tuple(q.run_rows(connection, found)), total)
 
     def records(self, query: RunQuery) -> list[RunRecord]:
         """Return whole records."""
         with self.reading() as connection:
-            return q.records(connection, connection.execute(q.page(query)).mappings().all())
+            return q.records(connection, q.page(connection, query, q.ALL_COLUMNS))
 
     def record(self, reference: str) -> RunRecord:
         """Return one run by id, unique beginning of an id, name (its latest run), or ``latest``.
@@ -102,6 +102,16 @@ class Store:
             run_id = self._find(connection, reference)
             row = connection.execute(select(s.run).where(s.run.c.id == run_id)).mappings().all()
             return q.records(connection, row)[0]
+
+    def identify(self, reference: str) -> tuple[str, str]:
+        """Return id and name of a run as ``record`` finds it, even of one that is damaged.
+
+        Raises:
+            NotFoundError: No run fits, or several ids begin like that.
+        """
+        with self.reading() as connection:
+            run_id = self._find(connection, reference)
+            return run_id, connection.execute(select(s.run.c.name).where(s.run.c.id == run_id)).scalar_one()
 
     def samples(
         self, run_id: str, wanted: Callable[[Channel, bool], bool] = lambda _channel, _counted: True
@@ -142,16 +152,6 @@ class Store:
         with self.reading() as connection:
             found = connection.execute(select(s.run.c.task).where(s.run.c.task.is_not(None)).distinct())
             return sorted(row[0] for row in found)
-
-    def new_footprint(self, run_id: str, emissions: Emissions, cost: Cost) -> None:
-        """Put a footprint in force; the one before stays as history."""
-        with self.writing() as connection:
-            last = connection.execute(
-                select(func.max(s.footprint.c.version)).where(s.footprint.c.run_id == run_id)
-            ).scalar()
-            sha256 = connection.execute(select(s.run.c.journal_sha256).where(s.run.c.id == run_id)).scalar_one()
-            add_footprint(connection, run_id, (last or 0) + 1, emissions, cost, sha256)
-            connection.execute(update(s.run).where(s.run.c.id == run_id).values(location_g=emissions.location_g))
 
     def tag(self, run_id: str, tags: dict[str, str]) -> None:
         """Add tags to a run, or change them."""
@@ -212,16 +212,21 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Open a transaction that only reads; what the database refuses becomes a ``StoreError``."""
+        """Open a transaction that only reads, all of it as it stands at one moment.
+
+        What the database refuses becomes a ``StoreError``.
+        """
+        options: dict[str, Any] = {"greenai_read_only": True}
+        if self.engine.dialect.name == "postgresql":
+            options["isolation_level"] = "REPEATABLE READ"  # SQLite's transactions are so by themselves
         try:
-            with self.engine.connect().execution_options(greenai_read_only=True) as connection:
+            with self.engine.connect().execution_options(**options) as connection:
                 yield connection
         except SQLAlchemyError as error:
             raise self._refused(error) from error
 
     def _refused(self, error: SQLAlchemyError) -> StoreError:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0].rstrip(".")
-        return StoreError(_FAILED.format(url=shown(self.engine), reason=reason))
+        return StoreError(_FAILED.format(url=shown(self.engine), reason=reason_of(error)))
 
 
 def open_store(url: str) -> Store:

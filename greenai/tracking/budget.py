@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from math import inf
 from typing import TYPE_CHECKING, Literal
 
@@ -76,7 +76,7 @@ class Budget:
     """A limit, and what is to happen when a run reaches it.
 
     Attributes:
-        limit: Joules, or grams of CO2e.
+        limit: Joules, or grams of what the run's grid factor counts: CO2 or CO2e.
         is_mass: Whether the limit is in grams.
         action: What to do.
         ahead: Whether it is enough that the forecast exceeds it.
@@ -107,11 +107,11 @@ class Budget:
             raise ConfigError(_LIMIT)
         return cls(limit, kwh is None, action, when == "forecast")
 
-    def show(self, amount: float | None = None) -> Text:
-        """Write an amount in the unit of the limit; without one, the limit."""
+    def show(self, amount: float | None = None, gases: str | None = None) -> Text:
+        """Write an amount in the unit of the limit, and what its grams count; without one, the limit."""
         value = self.limit if amount is None else amount
         write = quantity.mass if self.is_mass else quantity.energy
-        unit = " CO2e" if self.is_mass else ""
+        unit = f" {gases}" if self.is_mass and gases else ""
         return Text.each(lambda language: write(value, language) + unit)
 
     def taken(self, record: RunRecord) -> float | None:
@@ -123,13 +123,15 @@ class Budget:
     def exceeded(self, record: RunRecord, forecast: Forecast | None) -> Text | None:
         """Say why the budget is at its end, None if it is not."""
         taken = self.taken(record)
+        factor = record.emissions.factor if record.emissions else None
+        gases = factor.gases if factor else None
         if taken is not None and taken >= self.limit:
-            return _REACHED.format(taken=self.show(taken), limit=self.show())
+            return _REACHED.format(taken=self.show(taken, gases), limit=self.show())
         least = None
         if self.ahead and forecast is not None:
             least = forecast.location_low_g if self.is_mass else forecast.low_j
         if least is not None and least > self.limit:
-            return _FORESEEN.format(taken=self.show(least), limit=self.show())
+            return _FORESEEN.format(taken=self.show(least, gases), limit=self.show())
         return None
 
 
@@ -222,8 +224,14 @@ class BudgetWatch:
         """Say whether there can be no CO2 figure: no grid zone, or one without a factor."""
         from greenai.carbon.factors import location_factor  # who sets no limit to CO2 does without it
 
-        zone = self._session.settings.zone
-        return zone is None or location_factor(zone, time.gmtime().tm_year) is None
+        settings = self._session.settings
+        if settings.zone is None:
+            return True
+        today = datetime.now(UTC).date()
+        try:
+            return location_factor(settings.zone, today, settings.factors) is None
+        except ConfigError:  # a damaged table of the user's; its run says so
+            return True
 
     def _act(self, budget: Budget, reason: Text, forecast: Forecast | None) -> None:
         if budget.action == "warn":

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from greenai.core.labels import BOUNDARY, FACTOR_STATUS, word
 from greenai.core.quantity import NO_VALUE, number
+from greenai.core.views import DIRECT
 from greenai_reports import texts
 from greenai_reports.model import Source
-from greenai_reports.wording import clean, name
+from greenai_reports.wording import clean, gases_in_words, name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,6 +34,25 @@ def distinct_factors(records: Iterable[RunRecord]) -> list[FactorUsed]:
     return sorted(used, key=lambda factor: (factor.zone, factor.year, factor.id, factor.value_g_per_kwh))
 
 
+def kinds(records: Iterable[RunRecord]) -> dict[str, set[str]]:
+    """Return what the grams of runs count: by gases, which boundaries; of contracts, direct emissions."""
+    found: dict[str, set[str]] = {}
+    for record in records:
+        emissions = record.emissions
+        if emissions is None:
+            continue
+        if emissions.factor is not None and emissions.location_g is not None:
+            found.setdefault(emissions.factor.gases, set()).add(emissions.factor.boundary)
+        for part in emissions.market:
+            found.setdefault(part.gases, set()).add(part.boundary or DIRECT)
+    return found
+
+
+def boundaries_in_words(boundaries: Iterable[str], language: Language) -> str:
+    """Write what factors cover."""
+    return ", ".join(_say(BOUNDARY, boundary, language) for boundary in sorted(set(boundaries)))
+
+
 def factor_in_words(factor: FactorUsed, language: Language) -> str:
     """Write a factor with its whole provenance and its caveats."""
     caveats = [] if factor.status == "final" else [_say(FACTOR_STATUS, factor.status, language)]
@@ -45,7 +65,7 @@ def factor_in_words(factor: FactorUsed, language: Language) -> str:
         source=clean(factor.source),
         edition=clean(factor.edition) or NO_VALUE,
         boundary=_say(BOUNDARY, factor.boundary, language),
-        gases=clean(factor.gases).replace("CO2", "CO₂"),
+        gases=gases_in_words((factor.gases,)),
         caveats=f" ({', '.join(caveats)})" if caveats else "",
     ).to(language)
 

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 from greenai.core.channel import Quality
 from greenai.core.quantity import duration as written_duration
 from greenai.core.quantity import energy, integer, mass, number
+from greenai.core.views import DIRECT
 from greenai_reports import texts
-from greenai_reports.factors import distinct_factors, factor_in_words
+from greenai_reports.factors import boundaries_in_words, distinct_factors, factor_in_words, kinds
 from greenai_reports.model import Tile
-from greenai_reports.wording import EnergyScale, clean, counted, rough_duration, say, share
+from greenai_reports.wording import EnergyScale, clean, counted, gases_in_words, rough_duration, say, share
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from greenai.core.footprint import Emissions
     from greenai.core.text import Language
-    from greenai.core.views import ReportView
+    from greenai.core.views import ReportView, Totals
 
 LAMP_W = 10.0
 
@@ -23,11 +26,17 @@ LAMP_W = 10.0
 def tiles(view: ReportView, language: Language) -> tuple[Tile, ...]:
     """Return the key figures, each with what must be read beside it."""
     totals = view.totals
+    upstream_gases = [e.factor.gases for e in _known(view) if e.factor is not None and e.upstream_g is not None]
     return (
         Tile(texts.ELECTRICITY.to(language), energy(totals.energy_j, language), _energy_lines(view, language)),
-        Tile(texts.CARBON.to(language), mass(totals.location_g, language), _carbon_lines(view, language)),
         Tile(
-            texts.UPSTREAM.to(language),
+            texts.CARBON.format(gases=gases_in_words(totals.location_gases)).to(language),
+            mass(totals.location_g, language),
+            _carbon_lines(view, language),
+        ),
+        *_market(totals, language),
+        Tile(
+            texts.UPSTREAM.format(gases=gases_in_words(upstream_gases)).to(language),
             mass(totals.upstream_g, language),
             ((texts.UPSTREAM_UNKNOWN if totals.upstream_g is None else texts.NOT_ADDED).to(language),),
         ),
@@ -45,7 +54,11 @@ def remarks(view: ReportView, language: Language) -> tuple[str, ...]:
     sentences: list[str] = []
     factors = distinct_factors(view.records)
     if totals.location_g is not None and len(factors) == 1:
-        sentences.append(texts.FACTOR_REMARK.format(factor=factor_in_words(factors[0], language)).to(language))
+        remark = texts.FACTOR_REMARK.format(
+            gases=gases_in_words(totals.location_gases), factor=factor_in_words(factors[0], language)
+        )
+        sentences.append(remark.to(language))
+    sentences += _mixed(view, language)
     assumed = [emissions.pue_assumed for emissions in _known(view)]
     if any(assumed):
         remark = texts.PUE_ASSUMED_REMARK if all(assumed) else texts.PUE_PARTLY_ASSUMED_REMARK
@@ -73,6 +86,41 @@ def remarks(view: ReportView, language: Language) -> tuple[str, ...]:
         lamp_s = totals.energy_j / LAMP_W
         sentences.append(texts.EVERYDAY.format(duration=rough_duration(lamp_s, language)).to(language))
     return tuple(sentences)
+
+
+def _market(totals: Totals, language: Language) -> tuple[Tile, ...]:
+    """Return the market-based figure beside the location-based one, if any run has one."""
+    if totals.market_g is None:
+        return ()
+    lines = [*_beyond_direct(totals.market_boundaries, language), texts.MARKET_NEVER_ADDED.to(language)]
+    lacking = totals.runs_without_market
+    if lacking:
+        lines.append(counted(lacking, texts.MARKET_LACKS_ONE, texts.MARKET_LACKS_MANY, language))
+    label = texts.MARKET.format(gases=gases_in_words(totals.market_gases)).to(language)
+    return (Tile(label, mass(totals.market_g, language), tuple(lines)),)
+
+
+def _beyond_direct(boundaries: Sequence[str], language: Language) -> list[str]:
+    """Return that a figure covers more than what power plants emit, if it does."""
+    more = [boundary for boundary in boundaries if boundary != DIRECT]
+    if not more:
+        return []
+    words = boundaries_in_words(more, language)
+    return [words if len(boundaries) == 1 else texts.PARTLY.format(boundary=words).to(language)]
+
+
+def _mixed(view: ReportView, language: Language) -> list[str]:
+    """Return that the parts of a sum do not count the same, if they do not."""
+    totals = view.totals
+    sums = (totals.location_gases, totals.location_boundaries, totals.market_gases, totals.market_boundaries)
+    if all(len(each) <= 1 for each in sums):
+        return []
+    each = [
+        texts.COUNTS.format(gases=gases_in_words((gases,)), boundaries=boundaries_in_words(found, language))
+        for gases, found in sorted(kinds(view.records).items())
+    ]
+    words = "; ".join(text.to(language) for text in each)
+    return [texts.MIXED_REMARK.format(kinds=words).to(language)]
 
 
 def _energy_lines(view: ReportView, language: Language) -> tuple[str, ...]:
@@ -127,6 +175,7 @@ def _carbon_lines(view: ReportView, language: Language) -> tuple[str, ...]:
         )
     elif factors:
         lines.append(texts.FACTORS_MANY.format(n=len(factors)).to(language))
+    lines += _beyond_direct(view.totals.location_boundaries, language)
     return (*lines, _pue(view, language))
 
 

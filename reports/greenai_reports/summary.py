@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 from greenai.core.labels import STATE
 from greenai.core.quantity import at_least, duration, integer, mass
+from greenai.core.views import DIRECT
 from greenai.core.vocabulary import RunState
 from greenai_reports import texts
-from greenai_reports.factors import sources
+from greenai_reports.factors import boundaries_in_words, sources
 from greenai_reports.figures import remarks, tiles
 from greenai_reports.methods import incidents, limits, methods_table
 from greenai_reports.model import Column, Section, Summary, Table
 from greenai_reports.nodes import nodes_parts
 from greenai_reports.tasks import approach_in_words, phase_in_words, quality_in_words, shared_notes, tasks
-from greenai_reports.wording import EnergyScale, clean, day, moment, name, say
+from greenai_reports.wording import EnergyScale, clean, day, gases_in_words, moment, name, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,6 +98,8 @@ def _largest(records: Sequence[RunRecord]) -> list[RunRecord]:
 
 def _run_table(largest: Sequence[RunRecord], language: Language) -> Table:
     scale = EnergyScale.of([record.energy_j for record in largest])
+    counts = {_counts(record, language) for record in largest} - {""}
+    common = next(iter(counts)) if len(counts) == 1 else texts.EMISSIONS.to(language)
     columns = (
         Column(texts.RUN.to(language)),
         Column(texts.APPROACH.to(language)),
@@ -106,16 +109,29 @@ def _run_table(largest: Sequence[RunRecord], language: Language) -> Table:
         Column(scale.header(texts.ENERGY.to(language), language), numeric=True),
         Column(texts.INTERVAL_HEAD.to(language), numeric=True),
         Column(texts.KIND.to(language)),
-        Column(texts.CO2E.to(language), numeric=True),
+        Column(common, numeric=True),
     )
-    rows = tuple(_run(record, scale, language) for record in largest)
+    rows = tuple(_run(record, scale, language, say_counts=len(counts) > 1) for record in largest)
     return Table(texts.LARGEST_RUNS.to(language), columns, rows)
 
 
-def _run(record: RunRecord, scale: EnergyScale, language: Language) -> tuple[str, ...]:
+def _counts(record: RunRecord, language: Language) -> str:
+    """Return what a run's grams count; empty if they are unknown."""
+    emissions = record.emissions
+    if emissions is None or emissions.factor is None or emissions.location_g is None:
+        return ""
+    gases = gases_in_words((emissions.factor.gases,))
+    if emissions.factor.boundary == DIRECT:
+        return gases
+    return f"{gases}, {boundaries_in_words((emissions.factor.boundary,), language)}"
+
+
+def _run(record: RunRecord, scale: EnergyScale, language: Language, *, say_counts: bool) -> tuple[str, ...]:
     label = name(record.name)
     if record.state is not RunState.COMPLETED:
         label = texts.RUN_STATE.format(name=label, state=STATE[record.state]).to(language)
+    grams = mass(record.emissions.location_g if record.emissions else None, language)
+    counts = _counts(record, language)
     return (
         label,
         approach_in_words(record.approach, language),
@@ -125,5 +141,5 @@ def _run(record: RunRecord, scale: EnergyScale, language: Language) -> tuple[str
         at_least(scale.bare(record.energy_j, language), is_at_least=record.incomplete),
         scale.span(record.energy.low_j, record.energy.high_j, language),
         quality_in_words(record.quality, language, record.energy.measured_share),
-        mass(record.emissions.location_g if record.emissions else None, language),
+        f"{grams} {counts}" if counts and say_counts else grams,
     )

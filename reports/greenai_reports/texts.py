@@ -15,8 +15,23 @@ PAGE_OF = Text(de="Seite {page} von {pages}", en="Page {page} of {pages}")
 # Key figures
 FIGURES = Text(de="Kennzahlen", en="Key figures")
 ELECTRICITY = Text(de="Strom der Rechentechnik", en="Electricity of the computing equipment")
-CARBON = Text(de="CO₂e aus Strom (standortbasiert)", en="CO₂e of the electricity (location-based)")
-UPSTREAM = Text(de="CO₂e der Vorkette", en="Upstream CO₂e")
+CARBON = Text(de="{gases} aus Strom (standortbasiert)", en="{gases} of the electricity (location-based)")
+MARKET = Text(de="{gases} aus Strom (marktbasiert)", en="{gases} of the electricity (market-based)")
+PARTLY = Text(de="teils {boundary}", en="partly {boundary}")
+MARKET_NEVER_ADDED = Text(
+    de="nach Verträgen; nie zum standortbasierten Wert addieren",
+    en="by contracts; never add to the location-based figure",
+)
+MARKET_LACKS_ONE = Text(de="ohne 1 Lauf, der keinen solchen Wert hat", en="without 1 run that has no such figure")
+MARKET_LACKS_MANY = Text(
+    de="ohne {n} Läufe, die keinen solchen Wert haben", en="without {n} runs that have no such figure"
+)
+MIXED_REMARK = Text(
+    de="Nicht alle Teile dieser Summen zählen dasselbe ({kinds}); vergleichbar sind nur gleiche.",
+    en="Not all parts of these sums count the same ({kinds}); only like figures can be compared.",
+)
+COUNTS = Text(de="{gases}: {boundaries}", en="{gases}: {boundaries}")
+UPSTREAM = Text(de="{gases} der Vorkette", en="Upstream {gases}")
 RUNS = Text(de="Läufe", en="Runs")
 ABOUT_95 = Text(de="{interval} (ca. 95 %)", en="{interval} (about 95%)")
 TOTAL_DURATION = Text(de="Gesamtdauer {duration}", en="total duration {duration}")
@@ -40,8 +55,8 @@ UPSTREAM_UNKNOWN = Text(de="unbekannt, nirgends eingerechnet", en="unknown, not 
 CARBON_UNKNOWN = Text(de="unbekannt: {reason}", en="unknown: {reason}")
 NO_FACTORS_APPLIED = Text(de="es wurde kein Stromfaktor angewendet", en="no grid factor was applied")
 FACTOR_REMARK = Text(
-    de="CO₂e = Strom × PUE × Stromfaktor. Faktor: {factor}.",
-    en="CO₂e = electricity × PUE × grid factor. Factor: {factor}.",
+    de="{gases} = Strom × PUE × Stromfaktor. Faktor: {factor}.",
+    en="{gases} = electricity × PUE × grid factor. Factor: {factor}.",
 )
 FACTOR_LONG = Text(
     de="{zone}, {value} g/kWh für {year}, {source}, Ausgabe {edition}, Systemgrenze {boundary}, {gases}{caveats}",
@@ -78,12 +93,12 @@ ENERGY_MISSING_MANY = Text(
     en="The energy of {n} runs is unknown; they are missing from the sums.",
 )
 EMISSIONS_MISSING_ONE = Text(
-    de="Für 1 Lauf sind die Emissionen unbekannt{reasons}; er fehlt in der CO₂e-Summe.",
-    en="The emissions of 1 run are unknown{reasons}; it is missing from the CO₂e sum.",
+    de="Für 1 Lauf sind die Emissionen unbekannt{reasons}; er fehlt in ihrer Summe.",
+    en="The emissions of 1 run are unknown{reasons}; it is missing from their sum.",
 )
 EMISSIONS_MISSING_MANY = Text(
-    de="Für {n} Läufe sind die Emissionen unbekannt{reasons}; sie fehlen in der CO₂e-Summe.",
-    en="The emissions of {n} runs are unknown{reasons}; they are missing from the CO₂e sum.",
+    de="Für {n} Läufe sind die Emissionen unbekannt{reasons}; sie fehlen in ihrer Summe.",
+    en="The emissions of {n} runs are unknown{reasons}; they are missing from their sum.",
 )
 SECONDS = (Text(de="Sekunde", en="second"), Text(de="Sekunden", en="seconds"))
 MINUTES = (Text(de="Minute", en="minute"), Text(de="Minuten", en="minutes"))
@@ -186,8 +201,8 @@ REMEDY = Text(de="Abhilfe: {remedy}", en="Remedy: {remedy}")
 LIMITS = Text(de="Nicht enthalten", en="Not included")
 LIMIT_EMBODIED = Text(de="Herstellung und Entsorgung der Geräte", en="manufacture and disposal of the equipment")
 LIMIT_COOLING = Text(
-    de="Kühlung und Versorgung über den PUE-Zuschlag beim CO₂e hinaus",
-    en="cooling and supply beyond the PUE overhead in the CO₂e",
+    de="Kühlung und Versorgung über den PUE-Zuschlag bei den Emissionen hinaus",
+    en="cooling and supply beyond the PUE overhead in the emissions",
 )
 LIMIT_NETWORK = Text(
     de="Netzwerk, externe Speicher und Endgeräte der Nutzer", en="network, external storage and users' devices"
@@ -197,8 +212,8 @@ LIMIT_UNREAD = Text(
     en="components that the table of methods does not list",
 )
 LIMIT_FACTOR = Text(
-    de="die Unsicherheit der Stromfaktoren (die Spanne des Stroms gilt anteilig auch für das CO₂e)",
-    en="the uncertainty of the grid factors (the range of the electricity applies in proportion to the CO₂e)",
+    de="die Unsicherheit der Stromfaktoren (die Spanne des Stroms gilt anteilig auch für die Emissionen)",
+    en="the uncertainty of the grid factors (the range of the electricity applies in proportion to the emissions)",
 )
 
 # Runs and sources
@@ -215,7 +230,7 @@ PHASE = Text(de="Phase", en="Phase")
 START = Text(de="Beginn (UTC)", en="Start (UTC)")
 DURATION = Text(de="Dauer", en="Duration")
 ENERGY = Text(de="Strom", en="Electricity")
-CO2E = Text(de="CO₂e", en="CO₂e")
+EMISSIONS = Text(de="Emissionen", en="Emissions")
 NODES_OF = Text(de="Knoten von {run}", en="Nodes of {run}")
 NODES_CAPTION = Text(de="Strom je Knoten", en="Electricity by node")
 NODE = Text(de="Knoten", en="Node")

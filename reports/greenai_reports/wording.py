@@ -75,6 +75,11 @@ def day(t_ms: int, language: Language) -> str:
     return f"{t.day} {_MONTHS_EN[t.month - 1]} {t.year}"
 
 
+def gases_in_words(gases: Iterable[str]) -> str:
+    """Write which gases are counted; ``CO₂e`` if there is nothing to say it of."""
+    return " + ".join(clean(gas).replace("CO2", "CO₂") for gas in sorted(set(gases))) or "CO₂e"
+
+
 def counted(count: int, one: Text, many: Text, language: Language, **values: object) -> str:
     """Write a sentence about ``count`` things with the right grammatical number."""
     text = one if count == 1 else many

@@ -227,18 +227,23 @@ def test_recomputing_changes_grams_and_never_energy(journals: Any, reader: Open)
     before = {record.id: record for record in first.runs(RunQuery())}
     assert before["aaaa0001"].emissions is not None
     assert before["aaaa0001"].emissions.location_g is None
-    assert first.recompute_footprints(RunQuery()) == 0
+    assert first.recompute_footprints(RunQuery()).changed == 0
     steps: list[int] = []
     second = reader(zone="DE", pue=2.0)
-    assert second.recompute_footprints(RunQuery(), lambda: steps.append(1)) == 1
-    assert len(steps) == 2
+    done = second.recompute_footprints(RunQuery(), steps.append)
+    assert (done.runs, steps) == (2, [2])
+    (change,) = done.changes
+    assert (change.before, change.runs, change.before_g) == (None, 1, None)
+    assert change.after is not None
+    assert change.after.startswith("uba-2026-de-2025-co2e")
+    assert change.after_g == pytest.approx(1050 / 3.6e6 * 2 * 352)
     after = {record.id: record for record in second.runs(RunQuery())}
     assert after["bbbb0002"] == before["bbbb0002"]
     changed = after["aaaa0001"]
     assert changed.emissions is not None
     assert changed.emissions.location_g == pytest.approx(1050 / 3.6e6 * 2 * 352)
     assert replace(changed, emissions=None, cost=None) == replace(before["aaaa0001"], emissions=None, cost=None)
-    assert second.recompute_footprints(RunQuery()) == 0
+    assert second.recompute_footprints(RunQuery()).changed == 0
 
 
 def test_a_report_holds_its_runs_oldest_first(journals: Any, reader: Open) -> None:

@@ -115,3 +115,26 @@ def test_the_year_of_the_run_counts_in_utc() -> None:
 def test_nothing_but_footprint_and_cost_changes() -> None:
     after = with_footprint(RECORD, replace(SETTINGS, zone="DE"))
     assert replace(after, emissions=None, cost=None) == RECORD
+
+
+TABLE = (
+    "zone,year,value_g_per_kwh,gases,boundary,basis,source,edition\nDE,2025,{value},CO2e,generation,consumed,U,1\n"
+)
+
+
+def test_the_readers_own_factors_go_first(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text(TABLE.format(value=300))
+    emissions, _ = footprint(RECORD, replace(SETTINGS, zone="DE", factors=tmp_path))
+    assert emissions.location_g == pytest.approx(2 * 300)
+    assert emissions.factor is not None
+    assert emissions.factor.table == "own.csv"
+
+
+def test_a_damaged_table_costs_a_run_its_grams_but_not_its_other_figures(tmp_path: Path) -> None:
+    table = tmp_path / "own.csv"
+    table.write_text(TABLE.format(value="x"))
+    emissions, cost = footprint(RECORD, replace(SETTINGS, zone="DE", factors=table, electricity_price_per_kwh=0.5))
+    assert (emissions.location_g, emissions.factor) == (None, None)
+    assert emissions.reason is not None
+    assert str(table) in emissions.reason.en
+    assert cost.amount == pytest.approx(1.0)

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from greenai.journal import format as f
+from greenai.store.schema import metadata
 
 PROGRAM = [sys.executable, "-c", "from greenai.cli.main import main; main()"]
 
@@ -289,13 +290,57 @@ def test_factors(runs: Any, cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {f["zone"] for f in cli("factors", "list", "--zone", "de", "--json").data} == {"DE"}
     assert cli("factors", "show", "de", "--year", "2023", "--json").data[0]["value_g_per_kwh"] == 387
     page = cli("factors", "show", "DE").out
-    assert "352" in page
-    assert "no" in page.splitlines()[1]
+    for said in (
+        "352",
+        "54",
+        "uba-2026.csv",
+        "§ 12a EGovG",
+        "residual mix",
+        "724.56",
+        "latest before it is taken",
+    ):
+        assert said in page
+    assert cli("factors", "show", "DE", "--json").data[0]["upstream_g_per_kwh"] == 54
+    assert cli("factors", "show", "server", "--json").data[0]["value"] == 3660
+    assert cli("factors", "show", "gcp/europe-west3", "--json").data[0]["value_g_per_kwh"] > 0
+    assert "DE (Germany)" in cli("factors", "show", "germany").err
+    assert len(cli("factors", "list", "--json").data) > 200
+    everything = cli("factors", "list", "--zone", "DE", "--json").data
+    assert {f["table"] for f in everything} == {
+        "uba-2026.csv", "uba-2025.csv", "ember-owid-2026.csv", "ember-owid-2025.csv"
+    }  # fmt: skip
+    assert {f["year"] for f in cli("factors", "list", "--year", "2024", "--json").data} == {2024}
+    for kind, count in (("residual", 2), ("pue", 11), ("wue", 2), ("embodied", 10)):
+        assert len(cli("factors", "list", "--kind", kind, "--json").data) == count
+    assert cli("factors", "list", "--zone", "FR", "--kind", "residual", "--json").data == []
+    for nowhere in (["KOS"], ["KOS", "--json"], ["x" * 9999], ["moon", "--kind", "pue"]):
+        answer = cli("factors", "list", "--zone", *nowhere)
+        assert answer.code != 0
+        assert "There is no factor for" in answer.err
+        assert len(answer.err) < 400
+    assert "XK (Kosovo)" in cli("factors", "list", "--zone", "KOS").err
     monkeypatch.setenv("GREENAI_PUE", "2")
     before = cli("runs", "show", "aa00", "--json").data
     assert "0 runs" in cli("factors", "recompute").err or "4 runs" in cli("factors", "recompute").err
     after = cli("runs", "show", "aa00", "--json").data
     assert after["energy"] == before["energy"]
+
+
+def test_own_factor_tables(runs: Any, cli: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    own = tmp_path / "own.csv"
+    monkeypatch.setenv("GREENAI_FACTORS", str(tmp_path))
+    own.write_text(
+        "zone,year,value_g_per_kwh,gases,boundary,basis,source,edition\nDE,2025,kg,CO2e,generation,consumed,U,1\n"
+    )
+    for command in (["list"], ["show", "DE"], ["recompute"]):
+        answer = cli("factors", *command)
+        assert answer.code != 0
+        assert f"{own}, line 2, column value_g_per_kwh" in answer.err
+    own.write_text(own.read_text().replace("kg,", "300,"))
+    shown = cli("factors", "show", "DE", "--json").data[0]
+    assert (shown["value_g_per_kwh"], shown["file"]) == (300, str(own))
+    monkeypatch.setenv("COLUMNS", "120")
+    assert max(map(len, cli("factors", "list").out.splitlines())) <= 120
 
 
 def test_ingest(cli: Any, journals: Any, tmp_path: Path) -> None:
@@ -323,14 +368,17 @@ def test_ingest(cli: Any, journals: Any, tmp_path: Path) -> None:
 
 
 def test_db(runs: Any, cli: Any, tmp_path: Path) -> None:
-    for arguments in (["check"], ["upgrade"], ["copy", f"sqlite:///{tmp_path / 'copy.db'}"]):
+    for arguments in (["check"], ["upgrade"]):
         answer = cli("db", *arguments)
         assert (answer.code, answer.out) == (0, ""), answer.err
+    answer = cli("db", "copy", f"sqlite:///{tmp_path / 'copy.db'}")
+    assert answer.code == 0
+    assert {line.split()[0] for line in answer.out.splitlines()[1:]} == set(metadata.tables)
     before = cli("runs", "--json").data
     os.environ["GREENAI_DB"] = f"sqlite:///{tmp_path / 'copy.db'}"
     assert cli("runs", "--json").data == before
     assert cli("db", "copy", "mysql://x").code == 2
-    assert cli("db", "copy", f"sqlite:///{tmp_path / 'copy.db'}").code in (0, 1, 2)  # into itself
+    assert cli("db", "copy", f"sqlite:///{tmp_path / 'copy.db'}").code == 2  # into itself
     assert cli("runs", "--json").data == before
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from greenai.core import prediction
 from greenai.core.account import account
-from greenai.core.footprint import Emissions
+from greenai.core.footprint import Emissions, FactorUsed
 from greenai.core.forecast import Forecast, forecast
 from greenai.core.prediction import Range, sum_of_next
 from greenai.core.statistics import t_quantile
@@ -304,7 +304,7 @@ def test_grams_follow_the_energy(steps: Steps) -> None:
         steps.step(10)
     log, found = steps.read()
     assert found.record.energy_j is not None
-    grams = Emissions(found.record.energy_j / 1000, None, 1.0, pue_assumed=True, factor=None)
+    grams = Emissions(found.record.energy_j / 1000, None, 1.0, pue_assumed=True, factor=FACTOR)
     known = replace(found, record=replace(found.record, emissions=grams))
     ahead = forecast(log, known, (HERE, log.processes[0].pid), {"epoch": 60}, steps.machine.clock.mono_ns())
     assert ahead is not None
@@ -314,7 +314,8 @@ def test_grams_follow_the_energy(steps: Steps) -> None:
     assert ahead.low_j == pytest.approx(ahead.location_low_g * 1000)
     assert ahead.location_high_g is not None
     assert ahead.high_j == pytest.approx(ahead.location_high_g * 1000)
-    assert " CO2e (" in str(ahead)
+    assert ahead.location_gases == "CO2"
+    assert " CO2 (" in str(ahead)
 
 
 def test_unknown_energy_still_leaves_the_time(steps: Steps) -> None:
@@ -329,9 +330,13 @@ def test_unknown_energy_still_leaves_the_time(steps: Steps) -> None:
     assert str(ahead) == "epoch 4/6: energy unknown; about 20.0\u202fs left (20.0\u202fs to 20.0\u202fs)."
 
 
+FACTOR = FactorUsed(
+    id="x", zone="PL", value_g_per_kwh=3600.0, year=2025, source="s", edition="e", url="", licence="",
+    boundary="generation", gases="CO2", basis="consumed", status="final", verified=True,
+)  # fmt: skip
 FOUND = Forecast(
     name="Epoche", done=12, planned=90, based_on=11, energy_j=15e6, low_j=14e6, high_j=16e6, location_g=1500.0,
-    location_low_g=1400.0, location_high_g=1600.0, at_ms=1_790_000_000_000, remaining_s=7800.0,
+    location_low_g=1400.0, location_high_g=1600.0, location_gases="CO2e", at_ms=1_790_000_000_000, remaining_s=7800.0,
     remaining_low_s=7500.0, remaining_high_s=8100.0,
 )  # fmt: skip
 

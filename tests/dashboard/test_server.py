@@ -180,6 +180,15 @@ def test_run_without_figures_gives_reasons_and_no_zero(client: FlaskClient) -> N
     assert "0\u202fJ" not in text
 
 
+def test_a_run_whose_readings_were_dropped_says_when(data: Any) -> None:
+    (unmeasured,) = [record for record in data.records if record.name == "unmeasured"]
+    data.records = [replace(unmeasured, samples_dropped_ms=1_795_262_400_000)]
+    client = cast("FlaskClient", create_app(data).server.test_client())
+    text = page_text(client, f"/run/{unmeasured.id}")
+    assert "were dropped on 2026-11-21" in text
+    assert "No power readings are stored" not in text
+
+
 def test_comparison_page(client: FlaskClient) -> None:
     text = page_text(client, "/compare/churn-2026")
     assert "The classical solution needs less energy and is no worse on these data." in text

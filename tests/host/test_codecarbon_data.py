@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from greenai.host import codecarbon_data
-from greenai.host.codecarbon_data import CountryMix, country_mix, cpu_tdp_w, data_folder
+from greenai.host.codecarbon_data import CloudRegion, CountryMix, cloud_region, country_mix, cpu_tdp_w, data_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,7 +92,29 @@ def test_damaged_country_tables_answer_none(folder: Path, data: Any) -> None:
     assert country_mix("DEU", folder) is None
 
 
+CLOUD = """provider,providerName,region,country_name,city,impact,source
+gcp,Google,europe-west3,Germany,"Frankfurt, Main",345,https://x
+gcp,Google,nowhere,Germany,Berlin,,https://x
+gcp,Google,nothing,Germany,Berlin,0,https://x
+gcp,Google,endless,Germany,Berlin,inf,https://x
+"""
+
+
+def test_cloud_regions(tmp_path: Path) -> None:
+    assert cloud_region("gcp", "europe-west3", tmp_path) is None
+    (tmp_path / "cloud").mkdir()
+    (tmp_path / "cloud" / "impact.csv").write_text("\ufeff" + CLOUD, encoding="utf-8")
+    assert cloud_region("gcp", "europe-west3", tmp_path) == CloudRegion(
+        "Germany", "Frankfurt, Main", 345, "https://x"
+    )
+    for region in ("nowhere", "nothing", "endless", "elsewhere"):
+        assert cloud_region("gcp", region, tmp_path) is None
+    (tmp_path / "cloud" / "impact.csv").write_text("a,b\n1,2\n")
+    assert cloud_region("gcp", "europe-west3", tmp_path) is None
+
+
 def test_the_real_tables() -> None:
+    assert cloud_region("gcp", "europe-west3") is not None
     assert data_folder() is not None
     assert cpu_tdp_w("AMD EPYC 9654 96-Core Processor") == 360
     mix = country_mix("DEU")

@@ -54,7 +54,7 @@ def test_every_module_and_data_file_is_in_it(names: set[str]) -> None:
     "name",
     [
         "greenai/agent/greenai-agent.service",
-        "greenai/carbon/data/factors.csv",
+        "greenai/carbon/data/tables/uba-2026.csv",
         "greenai/host/cpu_power.csv",
         "greenai/store/migrations/env.py",
         "greenai/store/migrations/versions/0001_first_schema.py",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from greenai.analysis.totals import totals
 from greenai.compare.candidates import candidates
 from greenai.compare.verdict import compare
 from greenai.core.channel import Component, Quality
@@ -15,7 +16,7 @@ from greenai.core.footprint import Emissions, FactorUsed
 from greenai.core.record import JournalFacts, RunRecord, Work
 from greenai.core.run_energy import ChannelEnergy, Energy
 from greenai.core.text import Text
-from greenai.core.views import ReportView, TaskView, Totals
+from greenai.core.views import ReportView, TaskView
 from greenai.core.vocabulary import RunState
 
 if TYPE_CHECKING:
@@ -154,22 +155,6 @@ def view_of(
     scope: Text | None = None,
 ) -> ReportView:
     rows = tuple(records)
-    known = [r for r in rows if r.energy.total_j is not None]
-    grams = [r.emissions for r in rows if r.emissions is not None and r.emissions.location_g is not None]
-    energy_j = sum(r.energy.total_j or 0.0 for r in known) if known else None
-    measured_j = sum((r.energy.measured_share or 0.0) * (r.energy.total_j or 0.0) for r in known)
-    totals = Totals(
-        runs=len(rows),
-        energy_j=energy_j,
-        low_j=sum(r.energy.low_j or 0.0 for r in known) if known else None,
-        high_j=sum(r.energy.high_j or 0.0 for r in known) if known else None,
-        measured_share=measured_j / energy_j if energy_j else None,
-        location_g=sum(e.location_g or 0.0 for e in grams) if grams else None,
-        upstream_g=sum(e.upstream_g or 0.0 for e in grams) if grams else None,
-        duration_s=sum(r.duration_s for r in rows),
-        runs_without_energy=len(rows) - len(known),
-        runs_without_emissions=len(rows) - len(grams),
-    )
     tasks = []
     for task in sorted({r.task for r in rows if r.task}):
         found = candidates([r for r in rows if r.task == task])
@@ -188,7 +173,7 @@ def view_of(
         generated_ms=GENERATED_MS,
         version="0.1.0",
         records=rows,
-        totals=totals,
+        totals=totals(rows),
         tasks=tuple(tasks),
     )
 

@@ -84,16 +84,18 @@ GOOD = encoded([(WALL_NS + i * 10**9, i * 1000) for i in range(10)])
     "data",
     [
         b"",
-        b"\x02" + GOOD[1:],
+        b"\x03" + GOOD[1:],
+        b"\x01" + GOOD[1:],
         GOOD[:1],
         GOOD[:-1],
         GOOD[: len(GOOD) // 2],
         GOOD[:5] + b"\xff" + GOOD[6:],
-        b"\x01not zlib at all",
-        b"\x01" + zlib.compress(b""),
-        b"\x01" + zlib.compress(b"\0" * 100),
-        b"\x01" + zlib.compress(zlib.decompress(GOOD[1:])[:-1]),
-        b"\x01" + zlib.compress(zlib.decompress(GOOD[1:]) + b"\0"),
+        b"\x02not zlib at all",
+        *(codec + zlib.compress(b"") for codec in (b"\x01", b"\x02")),
+        *(codec + zlib.compress(b"\0" * 100) for codec in (b"\x01", b"\x02")),
+        b"\x02" + zlib.compress(b"hx" + zlib.decompress(GOOD[1:])[2:]),
+        b"\x02" + zlib.compress(zlib.decompress(GOOD[1:])[:-1]),
+        b"\x02" + zlib.compress(zlib.decompress(GOOD[1:]) + b"\0"),
     ],
 )
 def test_damage_is_noticed(data: bytes) -> None:
@@ -105,3 +107,45 @@ def test_damage_is_noticed(data: bytes) -> None:
 def test_a_wrong_count_is_noticed(count: int) -> None:
     with pytest.raises(ValueError, match="chunk"):
         decode(GOOD, count)
+
+
+# Written by the version before codec 2, of ``OF_CODEC_1``.
+CODEC_1 = bytes.fromhex(
+    "01789c536460d8cfbe9f1d8a0a3ced3ceda068213f02483220c009247602129b8d0107587db3ef2643fa4d20799381e1eecbbb0cc7ef02c9bb0c"
+    "b79e3c79c270f2090830bc02296484a817c265107600008f9921ed"
+)
+OF_CODEC_1 = [
+    (
+        WALL_NS + i * 10**9 + (i * 7919 % 3000) * 1000,
+        None if i in (0, 5) else 81_234_567_890 + i * 15_000_000 - (i % 3) * 999,
+    )
+    for i in range(12)
+]
+
+
+def test_chunks_of_earlier_versions_are_read() -> None:
+    assert decode(CODEC_1, 12) == OF_CODEC_1
+
+
+@pytest.mark.parametrize("unit", [1, 61, 1000, 2**32 - 1, 2**32, 2**40])
+@pytest.mark.parametrize("step", [1, 200, 40_000, -40_000, 2**20])
+def test_steps_of_any_unit_come_back(unit: int, step: int) -> None:
+    samples: list[Sample] = [(WALL_NS + i * 10**9, (2**50 + i * step * unit) % 2**61) for i in range(100)]
+    assert decode(encoded(samples), 100) == samples
+
+
+def test_a_meter_that_counts_in_steps_needs_less() -> None:
+    """Every value twice, once in millijoules: the steps of 1,000 µJ cost nothing."""
+    noise = random.Random(3)
+    powers_mw = [round(noise.gauss(150_000, 4_000)) for _ in range(CHUNK_SAMPLES)]
+    times = [WALL_NS + i * 10**9 for i in range(CHUNK_SAMPLES)]
+    coarse, fine = (len(encode(times, [mw * unit for mw in powers_mw])) for unit in (1000, 1))
+    assert coarse <= fine + 8
+
+
+@pytest.mark.parametrize("where", [0, 3])
+def test_a_gap_does_not_widen_the_differences(where: int) -> None:
+    with_gap: list[Sample] = [(WALL_NS + i * 10**9, 10**15 + i * 7) for i in range(CHUNK_SAMPLES)]
+    whole = len(encoded(with_gap))
+    with_gap[where] = (with_gap[where][0], None)
+    assert len(encoded(with_gap)) < whole + 30

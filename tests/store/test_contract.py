@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from greenai.core.errors import NotFoundError
-from greenai.core.footprint import Cost, Emissions
+from greenai.core.footprint import Cost, EmbodiedPart, Emissions, MarketPart
 from greenai.core.run_energy import Energy
+from greenai.core.text import Text
 from greenai.core.views import SORTABLE, RunQuery
 from greenai.core.vocabulary import RunState
+from greenai.store import open_store
 from greenai.store import schema as s
+from greenai.store.recompute import StoredRun, recompute
 from greenai.store.store import UnfitRecordError
 
 if TYPE_CHECKING:
@@ -254,17 +259,105 @@ def test_latest_of_nothing(store: Store) -> None:
 def test_a_new_footprint_is_in_force_and_the_old_one_is_kept(store: Store, save: Save, full: RunRecord) -> None:
     save(store, full)
     unknown = Emissions(None, None, 1.0, True, None)
+    parts = (
+        MarketPart("roof", "own_generation", 0.1, 0.0, "CO2e", "meter"),
+        MarketPart("grid", "average", 1 / 3, 352.0, "CO2e", "UBA"),
+    )
+    machine = EmbodiedPart("server", "a server", 2, None, 1000.0, 4320.0, 4.0, "ADEME", verified=False)
+    unknown = replace(unknown, embodied=(machine,), embodied_low_g=1.5, embodied_share=0.5)
+    with_contracts = replace(unknown, market=parts, scope="scope_2", market_reason=Text(de="nein", en="no"))
     for emissions, cost in (
         (Emissions(1.0, None, 2.0, False, None), Cost(5.0, "CHF")),
         (unknown, Cost(None, "EUR")),
+        (with_contracts, Cost(None, "EUR")),
     ):
-        store.new_footprint(full.id, emissions, cost)
+        now = (emissions, cost)
+        ((runs, changes),) = recompute(store, RunQuery(), lambda _: now, lambda _: True)  # noqa: B023  # used at once
+        assert (runs, len(changes), changes[0].after_g) == (1, 1, emissions.location_g)
         assert store.record(full.id) == replace(full, emissions=emissions, cost=cost)
         assert store.page(RunQuery()).rows[0].location_g == emissions.location_g
     with store.engine.connect() as connection:
         history = connection.execute(select(s.footprint).order_by(s.footprint.c.version)).mappings().all()
-    assert [row["version"] for row in history] == [1, 2, 3]
-    assert [row["location_g"] for row in history] == [4.07, 1.0, None]
+    assert [row["version"] for row in history] == [1, 2, 3, 4]
+    assert [row["location_g"] for row in history] == [4.07, 1.0, None, None]
+    assert list(recompute(store, RunQuery(), lambda _: (with_contracts, Cost(None, "EUR")), lambda _: True)) == [
+        (1, [])
+    ]
+
+
+def grams(value: float) -> tuple[Emissions, Cost]:
+    return Emissions(value, None, 1.0, True, None), Cost(None, "EUR")
+
+
+def test_of_two_recomputations_at_once_none_is_lost_halfway(store: Store, save: Save, full: RunRecord) -> None:
+    save(store, full)
+
+    others: list[float] = [7.0]
+
+    def between(_: StoredRun) -> tuple[Emissions, Cost]:
+        if others:
+            value = others.pop()
+            list(recompute(store, RunQuery(), lambda _: grams(value), lambda _: False))
+        return grams(9.0)
+
+    overtaken, done = recompute(store, RunQuery(), between, lambda _: False)
+    assert overtaken == (0, [])
+    assert (done[0], [(change.before_g, change.after_g) for change in done[1]]) == (1, [(7.0, 9.0)])
+    assert store.page(RunQuery()).rows[0].location_g == 9.0
+    assert store.record(full.id).emissions == grams(9.0)[0]
+
+
+def test_grams_that_went_astray_come_back(store: Store, save: Save, full: RunRecord) -> None:
+    save(store, full)
+    list(recompute(store, RunQuery(), lambda _: grams(7.0), lambda _: False))
+    with store.writing() as connection:
+        connection.execute(update(s.run).values(location_g=1.0))
+    assert list(recompute(store, RunQuery(), lambda _: grams(7.0), lambda _: False)) == [(1, [])]
+    assert store.page(RunQuery()).rows[0].location_g == 7.0
+    with store.engine.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(s.footprint)).scalar_one() == 2
+
+
+def test_many_recompute_at_once(shared_url: str, save: Save, full: RunRecord) -> None:
+    """Each with other factors: whoever is last, the run says what its newest footprint says."""
+    with closing(open_store(shared_url)) as store:
+        for number in range(40):
+            save(store, replace(full, id=f"r{number:02}"))
+
+    def work(value: float) -> int:
+        with closing(open_store(shared_url)) as own:
+            return sum(len(changes) for _ in range(3) for _, changes in recompute(
+                own, RunQuery(), lambda _: grams(value), lambda _: False))  # fmt: skip
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, [1.0, 2.0, 3.0, 4.0]))
+    with closing(open_store(shared_url)) as store:
+        shown = {row.id: row.location_g for row in store.page(RunQuery()).rows}
+        for record in store.records(RunQuery()):
+            assert record.emissions is not None
+            assert record.emissions.location_g == shown[record.id]
+
+
+def test_a_footprint_is_computed_from_what_the_record_says(
+    store: Store, save: Save, full: RunRecord, bare: RunRecord
+) -> None:
+    shared = replace(full, energy=replace(full.energy, scope="cgroup"))
+    records = {record.id: record for record in (shared, bare)}
+    for record in records.values():
+        save(store, record)
+    asked = []
+
+    def compute(run: StoredRun) -> tuple[Emissions, Cost]:
+        asked.append(run)
+        return Emissions(None, None, 1.0, True, None), Cost(None, "EUR")
+
+    list(recompute(store, RunQuery(), compute, lambda _: True))
+    for run, (_, record) in zip(asked, sorted(records.items()), strict=True):
+        for name in StoredRun._fields:
+            assert getattr(run, name) == getattr(record, name), name
+    asked.clear()
+    list(recompute(store, RunQuery(), compute, lambda _: False))
+    assert [run.hardware.gpus for run in asked] == [(), ()]
 
 
 def test_baselines(store: Store) -> None:
@@ -283,7 +376,9 @@ def test_deleting_leaves_nothing_behind(store: Store, save: Save, full: RunRecor
     save(store, full, [(1, 1)])
     store.tag(full.id, {"a": "b"})
     store.delete(full.id)
-    assert dump(store) == before
+    after = dump(store)
+    assert len(after.pop("shared_value")) > len(before.pop("shared_value"))  # factors are not a run's own
+    assert after == before
     store.delete(full.id)
     with pytest.raises(NotFoundError):
         store.record(full.id)

@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import closing, suppress
+from contextlib import closing
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,12 +24,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
 from greenai.core.channel import Channel, Kind
-from greenai.core.errors import ConfigError, GreenAIError, SchemaTooOldError, StoreError
+from greenai.core.errors import ConfigError, SchemaTooOldError, StoreError
 from greenai.core.views import RunQuery
 from greenai.host.files import is_network_path
 from greenai.store import Store, open_store
 from greenai.store.copy import copy_all
 from greenai.store.engine import connect, upgrade, version
+from greenai.store.recompute import recompute
 from greenai.store.schema import HEAD, metadata
 
 if TYPE_CHECKING:
@@ -325,25 +327,25 @@ def test_copying_there_and_back_changes_nothing(
     source.tag(bare.id, {"a": "ä"})
     source.set_baseline("t", "forest", "mia")
     if full.emissions and full.cost:
-        source.new_footprint(full.id, full.emissions, full.cost)
-    assert copy_all(source, target) == 2
-    assert copy_all(target, back) == 2
+        other = replace(full.emissions, location_g=1.0), full.cost
+        list(recompute(source, RunQuery(), lambda _: other, lambda _: True))
+    assert copy_all(source, target).runs == 2
+    assert copy_all(target, back).runs == 2
     assert _content(source) == _content(target) == _content(back)
-    assert copy_all(source, target) == 2  # again: nothing doubles
+    assert copy_all(source, target).runs == 2  # again: nothing doubles
     assert _content(source) == _content(target)
     assert target.records(RunQuery()) == source.records(RunQuery())
     for store in (source, target, back):
         store.close()
 
 
-def test_copying_a_database_into_itself_harms_nothing(
-    shared_url: str, save: Callable[..., RunRecord], full: RunRecord, monkeypatch: pytest.MonkeyPatch
+def test_copying_a_database_into_itself_is_refused(
+    shared_url: str, save: Callable[..., RunRecord], full: RunRecord
 ) -> None:
-    monkeypatch.setattr("greenai.store.engine.BUSY_TIMEOUT_MS", 500)
     one, same = open_store(shared_url), open_store(shared_url)
     save(one, full, [(1, 2)])
     before = _content(one)
-    with suppress(GreenAIError):
+    with pytest.raises(ConfigError, match="very database"):
         copy_all(one, same)
     assert _content(one) == before
     one.close()

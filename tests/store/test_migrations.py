@@ -23,7 +23,7 @@ from greenai.core.views import RunQuery
 from greenai.store import open_store
 from greenai.store import schema as s
 from greenai.store.engine import connect, upgrade, version
-from greenai.store.schema import HEAD, metadata
+from greenai.store.schema import HEAD, metadata, shared_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     from greenai.core.record import RunRecord
 
 RUNS, CHANNELS = 5, 4
+MOVED = {"footprint": ("factor", "reason")}  # to where they are kept once
+REASON = {"de": "kein Netz", "en": "no zone"}
+FACTOR = {
+    "id": "uba", "zone": "DE", "value_g_per_kwh": 352.5, "year": 2025, "source": "Umweltbundesamt: „ä“", "edition": "1",
+    "url": "https://example.org", "licence": "free", "boundary": "generation", "gases": "CO2e", "basis": "consumed",
+    "status": "final", "verified": False,
+}  # fmt: skip
 
 
 def definition(number: int, quality: Quality) -> dict[str, Any]:
@@ -94,9 +101,10 @@ def fill(engine: Engine) -> None:
             {"run_id": "run-0", "ordinal": 0, "code": "x", "message": {"de": "a", "en": "b"}, "remedy": None}
         ],
         "footprint": [
-            {"run_id": "run-0", "version": 1, "computed_ms": 7, "journal_sha256": "abc", "location_g": 5.0,
-             "upstream_g": None, "pue": 1.2, "pue_assumed": False, "factor": None, "reason": None,
+            {"run_id": f"run-{number}", "version": 1, "computed_ms": 7, "journal_sha256": "abc", "location_g": 5.0,
+             "upstream_g": None, "pue": 1.2, "pue_assumed": False, "factor": factor, "reason": reason,
              "cost_amount": None, "currency": "EUR"}
+            for number, (factor, reason) in enumerate(((FACTOR, None), (FACTOR, None), (None, REASON), (None, None)))
         ],
         "sample_chunk": [
             {"run_id": "run-0", "channel": 0, "ordinal": 0, "first_ms": 1, "last_ms": 2, "count": 0, "data": b"\0\1"}
@@ -150,13 +158,34 @@ def test_the_first_version_is_refused_with_the_command_that_upgrades_it(first: E
 
 
 def test_an_upgrade_keeps_every_value(first: Engine) -> None:
-    columns = columns_of(first)
+    columns = {
+        table: [name for name in names if name not in MOVED.get(table, ())]
+        for table, names in columns_of(first).items()
+    }
     before = old_rows(first, columns)
-    assert sum(len(rows) for rows in before.values()) == RUNS + RUNS * CHANNELS + 7
+    assert sum(len(rows) for rows in before.values()) == RUNS + RUNS * CHANNELS + 10
     upgrade(first)
     assert version(first) == HEAD
     assert old_rows(first, columns) == before
     first.dispose()
+
+
+def test_factors_and_reasons_of_old_footprints_are_kept_once(first: Engine) -> None:
+    upgrade(first)
+    with first.connect() as connection:
+        assert len(connection.execute(select(shared_value)).all()) == 2
+    first.dispose()
+    with closing(open_store(first.url.render_as_string(hide_password=False))) as store:
+        emissions = [store.record(f"run-{number}").emissions for number in range(RUNS)]
+    assert emissions[4] is None
+    known = [found for found in emissions if found is not None]
+    assert [found.factor and found.factor.value_g_per_kwh for found in known] == [352.5, 352.5, None, None]
+    assert [found.reason and found.reason.de for found in known] == [None, None, "kein Netz", None]
+    factor = known[0].factor
+    assert factor is not None
+    assert {name: getattr(factor, name) for name in FACTOR} == FACTOR
+    assert factor.method is None
+    assert {(found.pue, found.market, found.market_g, found.water_l) for found in known} == {(1.2, (), None, None)}
 
 
 def test_an_upgrade_makes_exactly_the_tables(first: Engine) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 import greenai
 from greenai.core.account import account
-from greenai.core.footprint import Emissions
+from greenai.core.footprint import Emissions, FactorUsed
 from greenai.core.vocabulary import RunState
 from greenai.journal.reader import read_run
 from greenai.tracking import budget as budgets
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from greenai.core.record import RunRecord
 
     Until = Callable[..., None]
+
+
+FACTOR = FactorUsed(
+    id="x", zone="PL", value_g_per_kwh=800.0, year=2025, source="s", edition="e", url="", licence="",
+    boundary="generation", gases="CO2", basis="consumed", status="final", verified=True,
+)  # fmt: skip
 
 
 class Future:
@@ -50,7 +56,7 @@ class Future:
 
     def look(self) -> tuple[RunRecord, Forecast | None]:
         self.looks += 1
-        grams = Emissions(self.location_g, None, 1.0, pue_assumed=True, factor=None)
+        grams = Emissions(self.location_g, None, 1.0, pue_assumed=True, factor=FACTOR)
         energy = replace(self._record.energy, total_j=self.energy_j)
         return replace(self._record, energy=energy, emissions=grams, duration_s=self.duration_s), self.ahead
 
@@ -71,7 +77,7 @@ def foreseen(low_j: float, low_g: float | None = None) -> Forecast:
 
     return Forecast(
         name="epoch", done=3, planned=9, based_on=3, energy_j=2 * low_j, low_j=low_j, high_j=3 * low_j,
-        location_g=low_g, location_low_g=low_g, location_high_g=low_g, at_ms=0, remaining_s=1.0,
+        location_g=low_g, location_low_g=low_g, location_high_g=low_g, location_gases="CO2", at_ms=0, remaining_s=1.0,
         remaining_low_s=1.0, remaining_high_s=1.0,
     )  # fmt: skip
 
@@ -118,7 +124,7 @@ def test_grams(future: Future, until: Until) -> None:
         until(lambda: not watchers())
     (incident,) = (incident for incident in run.result.incidents if incident.code == "budget_exceeded")
     assert incident.message.de.replace("\u202f", " ") == (
-        "Das Budget dieses Laufs ist verbraucht: 6,00 g CO2e von 5,00 g CO2e."
+        "Das Budget dieses Laufs ist verbraucht: 6,00 g CO2 von 5,00 g."
     )
 
 

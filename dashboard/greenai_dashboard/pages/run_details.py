@@ -9,6 +9,7 @@ from dash import html
 from greenai.core import labels, quantity
 from greenai.core.remarks import counting, quality_in_words, remarks
 from greenai_dashboard import formats, texts_run
+from greenai_dashboard.pages.run_market import market_section
 from greenai_dashboard.pages.run_nodes import nodes_section
 from greenai_dashboard.pages.run_origin import factor_section, per_kwh, provenance_section
 from greenai_dashboard.parts import badge, more_rows, quality_badge, section, table, tile
@@ -59,7 +60,9 @@ def details(record: RunRecord, language: Language) -> list[Any]:
     nodes = nodes_section(record, language)
     blocks = [*([nodes] if nodes else []), _channels(record, language), _incidents(record, language)]
     if record.emissions is not None and record.emissions.factor is not None:
-        blocks.append(factor_section(record.emissions, language))
+        blocks.append(factor_section(record.emissions, record.work, language))
+    if record.emissions is not None and record.emissions.market:
+        blocks.append(market_section(record.emissions, language))
     if record.windows:
         blocks.append(_windows(record, language))
     if record.metrics or record.work.units:

@@ -13,13 +13,13 @@ from greenai_dashboard.parts import badge, facts, section
 
 if TYPE_CHECKING:
     from greenai.core.footprint import Emissions
-    from greenai.core.record import RunRecord
+    from greenai.core.record import RunRecord, Work
     from greenai.core.text import Language
 
 MAX_HOSTS = 20
 
 
-def factor_section(emissions: Emissions, language: Language) -> html.Section:
+def factor_section(emissions: Emissions, work: Work, language: Language) -> html.Section:
     """Return where the CO2 figure comes from."""
     factor = emissions.factor
     if factor is None:
@@ -38,12 +38,61 @@ def factor_section(emissions: Emissions, language: Language) -> html.Section:
         (texts_run.BOUNDARY.to(language), labels.word(labels.BOUNDARY, factor.boundary).to(language)),
         (texts_run.GASES.to(language), factor.gases),
         (texts_run.LICENCE.to(language), factor.licence),
+        *(
+            [(texts_run.INVENTORY.to(language), labels.word(labels.INVENTORY, emissions.scope).to(language))]
+            if emissions.scope is not None
+            else []
+        ),
+        *_water(emissions, language),
+        *_made(emissions, work, language),
         (
             texts_run.CHECKED.to(language),
             [badge(flag.to(language), "neutral" if factor.verified else "warning"), " ", checked.to(language)],
         ),
     ]
     return section(texts_run.EMISSIONS.to(language), facts(pairs))
+
+
+def _made(emissions: Emissions, work: Work, language: Language) -> list[tuple[str, Any]]:
+    if not emissions.embodied:
+        return []
+    devices = [
+        texts_run.MADE_DEVICE.format(
+            count=part.count,
+            name=part.name,
+            mass=quantity.mass(None if part.kg is None else part.kg * 1000, language),
+            years=f"{part.lifetime_years:g}",
+        ).to(language)
+        for part in emissions.embodied
+    ]
+    words = texts_run.MADE_VALUE.format(
+        mass=quantity.mass(emissions.embodied_g, language),
+        span=quantity.mass_range(emissions.embodied_low_g, emissions.embodied_high_g, language),
+        devices="; ".join(devices),
+    )
+    verified = all(part.verified for part in emissions.embodied)
+    flag = None if verified else badge(texts_run.UNVERIFIED.to(language), "warning")
+    pairs: list[tuple[str, Any]] = [(texts_run.MADE.to(language), [words.to(language), " ", flag])]
+    per_unit = emissions.sci_g_per_unit(work.units)
+    if per_unit is not None:
+        unit = work.unit or texts_run.UNIT_FALLBACK.to(language)
+        value = texts_run.SCI_VALUE.format(mass=quantity.mass(per_unit, language), unit=unit)
+        pairs.append((texts_run.SCI.to(language), value.to(language)))
+    return pairs
+
+
+def _water(emissions: Emissions, language: Language) -> list[tuple[str, Any]]:
+    water = emissions.water
+    if water is None:
+        return []
+    words = texts_run.WATER_VALUE.format(
+        volume=quantity.volume(emissions.water_l, language),
+        site=quantity.number(water.site_l_per_kwh, language),
+        grid=quantity.number(water.grid_l_per_kwh, language, 4),
+        source=water.source,
+    )
+    flag = None if water.verified else badge(texts_run.UNVERIFIED.to(language), "warning")
+    return [(texts_run.WATER.to(language), [words.to(language), " ", flag])]
 
 
 def provenance_section(record: RunRecord, language: Language) -> html.Section:

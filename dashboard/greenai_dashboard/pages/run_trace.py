@@ -10,7 +10,7 @@ from dash import dcc, html
 from greenai.core import quantity
 from greenai.core.views import NodesTrace
 from greenai.core.vocabulary import RunState
-from greenai_dashboard import figures, texts_live, texts_run
+from greenai_dashboard import figures, formats, texts_live, texts_run
 from greenai_dashboard.figures_nodes import nodes_figure, recent_nodes_figure
 from greenai_dashboard.parts import aria
 
@@ -60,8 +60,15 @@ def trace_block(data: DashboardData, record: RunRecord, unit: figures.TimeUnit, 
             id="run-trace-frame",
             hidden=not drawing.drawn,
         ),
-        html.P(texts_run.TRACE_EMPTY.to(language), id="run-trace-empty", hidden=bool(drawing.drawn)),
+        html.P(_why_empty(record, language), id="run-trace-empty", hidden=bool(drawing.drawn)),
     ]
+
+
+def _why_empty(record: RunRecord, language: Language) -> str:
+    if record.samples_dropped_ms is None:
+        return texts_run.TRACE_EMPTY.to(language)
+    date = formats.moment(record.samples_dropped_ms, language)
+    return texts_run.TRACE_DROPPED.format(date=date).to(language)
 
 
 def recent(data: DashboardData, record: RunRecord, language: Language) -> Drawing:

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from greenai.carbon.electricity_file import electricity_of
+from greenai.carbon.tables import layers
 from greenai.cli.app import print_json, print_table
 from greenai.cli.base import Command, Group
 from greenai.core import quantity
 from greenai.core.text import Text
 from greenai.settings.edit import set_value, shown_value
+from greenai.settings.load import parse_value
 from greenai.settings.model import SETTINGS
 from greenai.settings.paths import user_config
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from greenai.cli.app import App
 
 _ABOUT = Text(de="Einstellungen zeigen und setzen.", en="Show and change settings.")
@@ -32,6 +37,7 @@ _HEADINGS = (
 )
 _DEFAULT = Text(de="Vorgabe", en="default")
 _WRITTEN = Text(de="{key} steht jetzt in {path}.", en="{key} is now in {path}.")
+_READ_AT_ONCE: dict[str, Callable[[Any], object]] = {"electricity": electricity_of, "factors": layers}
 _REMOVED = Text(de="{key} hat wieder die Vorgabe.", en="{key} has its default again.")
 
 
@@ -61,6 +67,8 @@ def build(app: App) -> click.Command:
         print_table([app.say(heading) for heading in _HEADINGS], rows)
 
     def write(key: str, value: str) -> None:
+        if key in _READ_AT_ONCE:  # a mistake in it is better found now than in every run
+            _READ_AT_ONCE[key](parse_value(key, value, key))
         app.tell(_WRITTEN, key=key, path=set_value(key, value, os.environ))
 
     def remove(key: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greenai.cli.app import plain, print_table
+from greenai.cli.commands.emissions_block import emission_facts
 from greenai.cli.commands.node_block import job_facts, show_nodes
 from greenai.cli.commands.service_block import service_facts, show_hours
 from greenai.cli.format import energy_words, moment
@@ -14,8 +15,8 @@ from greenai.core.text import Text
 from greenai.core.vocabulary import Scope
 
 if TYPE_CHECKING:
+    from greenai.analysis.over_time import OverTime
     from greenai.cli.app import App
-    from greenai.core.footprint import Emissions
     from greenai.core.record import RunRecord
     from greenai.core.text import Language
 
@@ -26,16 +27,6 @@ _TIME = Text(de="Zeit", en="Time")
 _BELONGS = Text(de="Gehört zu", en="Belongs to")
 _ENERGY = Text(de="Energie", en="Energy")
 _OF_IT = Text(de="davon", en="of it")
-_EMISSIONS = Text(de="{gases} (standortbasiert)", en="{gases} (location-based)")
-_UPSTREAM = Text(de="Vorkette (extra)", en="upstream (extra)")
-_FACTOR = Text(de="Faktor", en="Factor")
-_FACTOR_VALUE = Text(
-    de="{value} g/kWh, {zone} {year}, {gases}, {boundary}{unverified}; {source}, {edition}",
-    en="{value} g/kWh, {zone} {year}, {gases}, {boundary}{unverified}; {source}, {edition}",
-)
-_UNVERIFIED = Text(de=", ungeprüft", en=", unverified")
-_PUE = Text(de="PUE", en="PUE")
-_ASSUMED = Text(de="{pue} (angenommen)", en="{pue} (assumed)")
 _WORK = Text(de="Leistung", en="Work")
 _UNIT = Text(de="Einheit", en="unit")
 _PER_UNIT = Text(de="{units} x {unit}, je {energy}", en="{units} x {unit}, {energy} each")
@@ -76,16 +67,25 @@ _MORE_WINDOWS = Text(
     de="... und {count} weitere; alle zeigt: greenai runs show {run} --json",
     en="... and {count} more; all are shown by: greenai runs show {run} --json",
 )
+_SAMPLES = Text(de="Rohdaten", en="Raw samples")
+_DROPPED = Text(de="am {date} wegen ihres Alters gelöscht", en="dropped on {date} because of their age")
 _LOST_WORK = Text(de="Verlorene Arbeit", en="Lost work")
 _SCOPE_VALUE = Text(de="{scope}; ganze Maschine: {whole}", en="{scope}; whole machine: {whole}")
 _NOTE = Text(de="Hinweis", en="Note")
 
 
-def show_run(app: App, record: RunRecord) -> None:
-    """Write a run to stdout for people."""
+def show_run(app: App, record: RunRecord, over_time: OverTime | None) -> None:
+    """Write a run to stdout for people.
+
+    Args:
+        app: Language and so on.
+        record: The run.
+        over_time: Its emissions by the grid's intensity of each moment, where that was fetched.
+    """
     language = app.language
-    width = max(len(label) for label, _ in _facts(app, record))
-    for label, value in _facts(app, record):
+    facts = _facts(app, record, over_time)
+    width = max(len(label) for label, _ in facts)
+    for label, value in facts:
         print(f"{label.ljust(width)}  {plain(value)}")
     print()
     show_nodes(app, record)
@@ -150,7 +150,7 @@ def show_run(app: App, record: RunRecord) -> None:
         print()
 
 
-def _facts(app: App, record: RunRecord) -> list[tuple[str, str]]:
+def _facts(app: App, record: RunRecord, over_time: OverTime | None) -> list[tuple[str, str]]:
     language = app.language
     state = app.say(labels.STATE[record.state])
     if record.exit_code is not None:
@@ -175,8 +175,7 @@ def _facts(app: App, record: RunRecord) -> list[tuple[str, str]]:
         whole = quantity.energy(record.energy.machine_total_j, language)
         scope = labels.word(labels.SCOPE, record.energy.scope)
         facts.append((app.say(_SCOPE), app.say(_SCOPE_VALUE, scope=scope, whole=whole)))
-    if record.emissions is not None:
-        facts += _emission_facts(app, record.emissions)
+    facts += emission_facts(app, record, over_time)
     if record.cost is not None and record.cost.amount is not None:
         facts.append((app.say(_COST), f"{quantity.number(record.cost.amount, language)} {record.cost.currency}"))
     if record.work.units > 0:
@@ -199,6 +198,9 @@ def _outcome(app: App, record: RunRecord) -> list[tuple[str, str]]:
     facts = []
     if record.lost_work_j is not None:
         facts.append((app.say(_LOST_WORK), quantity.energy(record.lost_work_j, language)))
+    if record.samples_dropped_ms is not None:
+        date = moment(record.samples_dropped_ms, language)
+        facts.append((app.say(_SAMPLES), app.say(_DROPPED, date=date)))
     if record.metrics:
         metrics = ", ".join(f"{m.name} = {quantity.number(m.value, language, 4)}" for m in record.metrics)
         facts.append((app.say(_METRICS), metrics))
@@ -209,31 +211,3 @@ def _outcome(app: App, record: RunRecord) -> list[tuple[str, str]]:
 
 def _count(units: float, language: Language) -> str:
     return quantity.integer(units, language) if units == round(units) else quantity.number(units, language, 6)
-
-
-def _emission_facts(app: App, emissions: Emissions) -> list[tuple[str, str]]:
-    language = app.language
-    if emissions.location_g is None:
-        reason = app.say(emissions.reason) if emissions.reason else quantity.NO_VALUE
-        return [(app.say(_EMISSIONS, gases="CO2e"), reason)]
-    gases = emissions.factor.gases if emissions.factor else "CO2e"
-    facts = [(app.say(_EMISSIONS, gases=gases), quantity.mass(emissions.location_g, language))]
-    if emissions.upstream_g is not None:
-        facts.append((app.say(_UPSTREAM), quantity.mass(emissions.upstream_g, language)))
-    factor = emissions.factor
-    if factor is not None:
-        value = app.say(
-            _FACTOR_VALUE,
-            value=quantity.number(factor.value_g_per_kwh, language),
-            zone=factor.zone,
-            year=factor.year,
-            gases=factor.gases,
-            boundary=labels.word(labels.BOUNDARY, factor.boundary),
-            unverified="" if factor.verified else _UNVERIFIED,
-            source=factor.source,
-            edition=factor.edition,
-        )
-        facts.append((app.say(_FACTOR), value))
-    pue = quantity.number(emissions.pue, language)
-    facts.append((app.say(_PUE), app.say(_ASSUMED, pue=pue) if emissions.pue_assumed else pue))
-    return facts

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from greenai.cli.app import print_json, print_table
+from greenai.cli.app import print_json
 from greenai.cli.base import Command, Group, WholeNumber
+from greenai.cli.commands.months import months
 from greenai.cli.commands.run_page import show_run
-from greenai.cli.format import moment
-from greenai.core import labels, quantity
+from greenai.cli.commands.run_table import print_runs
 from greenai.core.errors import ConfigError
 from greenai.core.record import timestamp
 from greenai.core.text import Text
@@ -49,7 +49,6 @@ _WATCH_ALONE = Text(
     de="--watch zeigt eine Tabelle für Menschen; --json gibt die Daten einmal aus. Bitte eines von beiden.",
     en="--watch shows a table to people; --json prints the data once. Please choose one.",
 )
-_POWER_NOW = Text(de="Leistung jetzt", en="Power now")
 WATCH_S = 3.0
 _MOST_RUNS = 1_000_000
 _TOP_OF_SCREEN = "\x1b[H\x1b[J"
@@ -58,19 +57,6 @@ _NONE_YET = Text(
     de="Noch keine Läufe. Der erste: greenai run -- python train.py",
     en="No runs yet. The first: greenai run -- python train.py",
 )
-_HEADINGS = (
-    Text(de="Kennung", en="Id"),
-    Text(de="Name", en="Name"),
-    Text(de="Aufgabe", en="Task"),
-    Text(de="Ansatz", en="Approach"),
-    Text(de="Zustand", en="State"),
-    Text(de="Beginn", en="Start"),
-    Text(de="Dauer", en="Duration"),
-    Text(de="Energie", en="Energy"),
-    Text(de="Güte", en="Quality"),
-    Text(de="CO2", en="CO2"),
-)
-_SPARE = (3, 2, 5, 9)  # approach, task, start, CO2
 _SURE = Text(
     de="Den Lauf {run} ({name}) samt Messdaten endgültig löschen?",
     en="Delete run {run} ({name}) and its readings for good?",
@@ -113,6 +99,7 @@ def build(app: App) -> click.Command:
     add("export", _EXPORT, _export_or_say_why_not, [*_filters(app), formats, output])
     add("delete", _DELETE, _delete, [yes, reference])
     add("tag", _TAG, _tag, [reference, tags])
+    group.add_command(months(app))
     return group
 
 
@@ -188,22 +175,19 @@ def _print_list(app: App, analysis: Analysis, **given: Any) -> None:
     if not found:
         app.tell(_NONE_YET)
         return
-    headings, right = [app.say(heading) for heading in _HEADINGS], [6, 7, 9]
-    rows = [_cells(app, row) for row, _ in found]
-    if any(live for _, live in found):
-        right.append(len(headings))
-        headings.append(app.say(_POWER_NOW))
-        for row, (_, live) in zip(rows, found, strict=True):
-            row.append(quantity.power(live.power_w if live else None, app.language))
-    print_table(headings, rows, right, spare=_SPARE)
+    print_runs(app, found)
 
 
 def _show(app: App, run: str, as_json: bool) -> None:
-    record = app.analysis().run(run)
+    analysis = app.analysis()
+    record = analysis.run(run)
     if as_json:
         print_json(record.to_dict(app.language))
     else:
-        show_run(app, record)
+        over_time, damaged = analysis.over_time(record)
+        for damage in damaged:
+            app.tell(damage.said)
+        show_run(app, record, over_time)
 
 
 def _export_or_say_why_not(app: App, output: str | None, **given: Any) -> None:
@@ -242,12 +226,12 @@ def _export(app: App, form: str | None, output: str | None, **filters: Any) -> N
 
 def _delete(app: App, run: str, yes: bool) -> None:
     analysis = app.analysis()
-    record = analysis.run(run)
+    run_id, name = analysis.store.identify(run)
     if not yes:
-        click.confirm(app.say(_SURE, run=record.id, name=record.name), abort=True, err=True)
-    analysis.store.delete(record.id)
-    shutil.rmtree(analysis.settings.spool / record.id, ignore_errors=True)
-    app.tell(_DELETED, run=record.id)
+        click.confirm(app.say(_SURE, run=run_id, name=name), abort=True, err=True)
+    analysis.store.delete(run_id)
+    shutil.rmtree(analysis.settings.spool / run_id, ignore_errors=True)
+    app.tell(_DELETED, run=run_id)
 
 
 def _tag(app: App, run: str, tags: tuple[str, ...]) -> None:
@@ -257,22 +241,6 @@ def _tag(app: App, run: str, tags: tuple[str, ...]) -> None:
     analysis.store.tag(record.id, pairs)
     shown = ", ".join(f"{key}={value}" for key, value in analysis.run(record.id).tags.items())
     app.tell(_TAGGED, run=record.id, tags=shown)
-
-
-def _cells(app: App, row: RunRow) -> list[str]:
-    dash = quantity.NO_VALUE
-    return [
-        row.id,
-        row.name[:32],
-        row.task or dash,
-        app.say(labels.word(labels.APPROACH, row.approach)),
-        app.say(labels.STATE[row.state]),
-        moment(row.started_ms, app.language),
-        quantity.duration(row.duration_s, app.language),
-        quantity.energy(row.total_j, app.language),
-        app.say(labels.word(labels.QUALITY, row.quality)),
-        quantity.mass(row.location_g, app.language),
-    ]
 
 
 def _row_json(row: RunRow) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Grid intensity over time: fetched on request, kept on disk with its provenance, offline otherwise."""
