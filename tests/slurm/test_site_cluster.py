@@ -257,7 +257,8 @@ def test_programs_in_the_job_join_its_run(site: Site, shared: Path) -> None:
     assert site.cluster.output(job).split()[-1:] == [f"job-greenai-{job}-0"]
     assert site.runs() == [f"job-greenai-{job}-0"]
     (record,) = site.merged(job)
-    assert (record.project, len(record.hosts), record.state) == ("churn", 1, RunState.COMPLETED)
+    said = site.cluster.output(job), sorted(path.name for path in site.spool.rglob("*"))
+    assert (record.project, len(record.hosts), record.state) == ("churn", 1, RunState.COMPLETED), said
     assert "step 0" in {window.name for window in record.windows}
 
 
